@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS events
     journey_id         String,
     campaign_id        String,
     channel            LowCardinality(String),
-    metrics_kind       LowCardinality(String),
+    kind               LowCardinality(String) COMMENT 'report, increment (campaign); conversion, refund, cancellation (conversion_event)',
     impressions        Int64,
     clicks             Int64,
     conversions        Int64,
