@@ -1,0 +1,1 @@
+"""Redis: the versioned cache that the pipeline writes through."""

@@ -1,0 +1,1 @@
+"""The Flink jobs: each entry point reads as the data flow that it builds."""
