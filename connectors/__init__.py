@@ -1,0 +1,1 @@
+"""The outside of the system: Kafka, schema registry, ClickHouse, Redis, platforms."""

@@ -1,0 +1,1 @@
+"""Kafka: the event codec and the batch decoder."""

@@ -1,0 +1,1 @@
+"""Marketing events: types, validation rules, privacy at the door, columns."""
