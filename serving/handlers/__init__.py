@@ -1,0 +1,1 @@
+"""What each call answers, apart from how it is carried."""

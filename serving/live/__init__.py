@@ -1,0 +1,1 @@
+"""Live signals from Kafka, and their fan-out to watchers."""

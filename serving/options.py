@@ -1,0 +1,172 @@
+"""Options of the serving process: one typed object, read once from command line and environment, validated before anything starts."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from dataclasses import MISSING, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ENVIRONMENT_PREFIX = "TRIBUTARY_"
+
+
+class OptionError(ValueError):
+    """An option has a value that is not allowed; the message names the option, the value and what is allowed."""
+
+
+def _option(description: str, default: Any = MISSING) -> Any:
+    if default is MISSING:
+        return field(metadata={"help": description})
+    return field(default=default, metadata={"help": description})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Options of `python -m serving`. `parse` reads them, `check` validates them.
+
+    Each is a long option, or the environment variable TRIBUTARY_<NAME> (the command line wins). Passwords are not options, because a
+    process list shows them: they are read from TRIBUTARY_CLICKHOUSE_PASSWORD and TRIBUTARY_REDIS_PASSWORD.
+    """
+
+    kafka_bootstrap: str = _option("Kafka brokers, host:port[,host:port…]")
+    clickhouse_url: str = _option("ClickHouse over HTTP, http(s)://[user@]host:port")
+    redis_url: str = _option("Redis, redis(s)://host:port/db")
+    clickhouse_database: str = _option("ClickHouse database, made by the migrations", "tributary")
+    topic_prefix: str = _option("put before every topic name", "")
+    pipeline_group: str = _option("consumer group of the measurement job, whose lag is shown", "tributary-measurement")
+    host: str = _option("address to listen on", "127.0.0.1")
+    grpc_port: int = _option("port of the gRPC server; 0: any free one", 50051)
+    http_port: int = _option("port of /metrics, /healthz and /readyz; 0: any free one", 8080)
+    default_deadline_ms: int = _option("deadline of a call whose client set none, ms", 10_000)
+    max_deadline_ms: int = _option("longest deadline of a call that is not a stream, ms", 60_000)
+    max_calls: int = _option("calls answered at the same time; more are refused", 256)
+    max_streams: int = _option("live streams open at the same time; more are refused", 2_000)
+    max_request_bytes: int = _option("largest request", 256 * 1024)
+    clickhouse_connections: int = _option("queries that run in ClickHouse at the same time", 16)
+    clickhouse_timeout_ms: int = _option("a query that runs longer is stopped, ms", 8_000)
+    redis_timeout_ms: int = _option("a Redis read that takes longer is given up, ms", 500)
+    heartbeat_ms: int = _option("a live stream with no change sends a heartbeat this often, ms", 10_000)
+    update_interval_ms: int = _option("a live stream sends changes at most this often, ms", 200)
+    drain_seconds: float = _option("how long calls may go on after a stop signal, s", 10.0)
+    tenant_labels: bool = _option("put tenant_id on the Prometheus counters (one series per tenant)", False)  # noqa: FBT003 - a default
+    score_series: int = _option("most campaigns that campaign_performance_score shows", 1_000)
+    log_level: str = _option("debug, info, warning or error", "info")
+
+
+# Inclusive bounds of the numbers; the reason for a bound stands beside it.
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "grpc_port": (0, 65_535),
+    "http_port": (0, 65_535),
+    "default_deadline_ms": (100, 600_000),
+    "max_deadline_ms": (100, 600_000),
+    "max_calls": (1, 100_000),
+    "max_streams": (1, 100_000),
+    "max_request_bytes": (4_096, 16 * 1024 * 1024),
+    "clickhouse_connections": (1, 1_000),
+    "clickhouse_timeout_ms": (100, 600_000),
+    "redis_timeout_ms": (10, 60_000),
+    "heartbeat_ms": (100, 600_000),
+    "update_interval_ms": (0, 60_000),
+    "drain_seconds": (0, 600),
+    "score_series": (0, 100_000),
+}
+_BROKERS = re.compile(r"[^\s:,]+:\d{1,5}(,[^\s:,]+:\d{1,5})*")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_TOPIC_PART = re.compile(r"[A-Za-z0-9._-]{0,100}")
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("0", "false", "no", "off")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _refuse(name: str, value: object, allowed: str) -> OptionError:
+    return OptionError(f"{_flag(name)} is {value!r}; allowed: {allowed}")
+
+
+def check(options: Options) -> Options:
+    """Return `options` if every value is allowed.
+
+    Raises:
+        OptionError: naming the first option that is not.
+    """
+    if not _BROKERS.fullmatch(options.kafka_bootstrap):
+        raise _refuse("kafka_bootstrap", options.kafka_bootstrap, "host:port[,host:port…]")
+    for name, schemes in (("clickhouse_url", {"http", "https"}), ("redis_url", {"redis", "rediss"})):
+        parts = urlsplit(getattr(options, name))
+        if parts.scheme not in schemes or not parts.hostname:
+            raise _refuse(name, getattr(options, name), f"{' or '.join(sorted(schemes))}://host:port")
+        if parts.password:
+            raise _refuse(name, "(hidden)", "no password in the URL; set it in the environment")
+    if not _IDENTIFIER.fullmatch(options.clickhouse_database):
+        raise _refuse("clickhouse_database", options.clickhouse_database, "letters, digits and underscores, no digit first")
+    for name in ("topic_prefix", "pipeline_group"):
+        if not _TOPIC_PART.fullmatch(getattr(options, name)):
+            raise _refuse(name, getattr(options, name), "letters, digits, dot, underscore, hyphen; 100 at most")
+    if not options.host:
+        raise _refuse("host", options.host, "an address such as 127.0.0.1")
+    for name, (low, high) in _BOUNDS.items():
+        if not low <= getattr(options, name) <= high:
+            raise _refuse(name, getattr(options, name), f"{low:g} to {high:g}")
+    if options.default_deadline_ms > options.max_deadline_ms:
+        raise _refuse("default_deadline_ms", options.default_deadline_ms, f"at most --max-deadline-ms ({options.max_deadline_ms})")
+    if options.log_level not in _LOG_LEVELS:
+        raise _refuse("log_level", options.log_level, ", ".join(_LOG_LEVELS))
+    return options
+
+
+def _read(name: str, kind: str, text: str) -> int | float | bool | str:
+    """Read one option of the given type; raises OptionError."""
+    try:
+        if kind == "int":
+            return int(text)
+        if kind == "float":
+            return float(text)
+    except ValueError:
+        raise _refuse(name, text, "a number") from None
+    if kind == "bool":
+        if text.lower() not in _TRUE + _FALSE:
+            raise _refuse(name, text, "true or false")
+        return text.lower() in _TRUE
+    return text
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the command line; every field of `Options` is one long option."""
+    made = argparse.ArgumentParser(
+        prog="python -m serving",
+        description="Tributary's serving process: answers over gRPC, live and from the stores.",
+        epilog=f"Each option may also be set as {ENVIRONMENT_PREFIX}<NAME>, for example {ENVIRONMENT_PREFIX}GRPC_PORT. "
+        "Passwords are read from TRIBUTARY_CLICKHOUSE_PASSWORD and TRIBUTARY_REDIS_PASSWORD.",
+        allow_abbrev=False,
+    )
+    for item in fields(Options):
+        default = "required" if item.default is MISSING else f"default: {item.default}"
+        made.add_argument(_flag(item.name), dest=item.name, help=f"{item.metadata['help']} ({default})", metavar=str(item.type).upper())
+    return made
+
+
+def parse(arguments: list[str] | None = None, environment: Mapping[str, str] = os.environ) -> Options:
+    """Read and check options; exits with a message on a wrong one, as command lines do."""
+    made = parser()
+    given = vars(made.parse_args(arguments))
+    try:
+        values = {}
+        for item in fields(Options):
+            text = given[item.name]
+            if text is None:
+                text = environment.get(f"{ENVIRONMENT_PREFIX}{item.name.upper()}")
+            if text is not None:
+                values[item.name] = _read(item.name, str(item.type), text)
+            elif item.default is MISSING:
+                made.error(f"{_flag(item.name)} is required (or {ENVIRONMENT_PREFIX}{item.name.upper()})")
+        return check(Options(**values))
+    except OptionError as error:
+        made.error(str(error))

@@ -1,0 +1,1 @@
+"""How calls reach the handlers, and how the process is observed."""

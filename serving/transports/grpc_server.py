@@ -1,0 +1,215 @@
+"""The services over gRPC: every call passes the same checks before its handler and the same translation of errors after it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.protobuf import message_factory
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from serving.access.tenancy import tenant_of_call
+from serving.errors import Reason, ServingError, to_status
+from serving.handlers.call import Call
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+
+    from google.protobuf.descriptor import MethodDescriptor
+
+    from serving.handlers.call import Service, StreamHandler, UnaryHandler
+    from serving.metrics import ServingMetrics
+    from serving.options import Options
+
+log = logging.getLogger(__name__)
+
+STATUS_DETAILS_KEY = "grpc-status-details-bin"
+# Answers are pages of at most 10,000 rows of about 200 bytes; this leaves room without letting one answer fill the memory.
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+# What a client whose call was refused for load should wait: longer than a query takes, shorter than a person notices.
+BUSY_RETRY_SECONDS = 0.5
+
+_KEEP_ALIVE: tuple[tuple[str, int], ...] = (
+    # A silent peer is asked after 30 s and given up 10 s later, so that watchers that vanished free their stream.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # Clients may ask every 10 s; those that ask more often are disconnected by gRPC.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # A second server on the same port must fail, not take half of the calls.
+    ("grpc.so_reuseport", 0),
+)
+
+
+@dataclass(slots=True)
+class _Load:
+    """Calls and streams that are being answered now."""
+
+    calls: int = 0
+    streams: int = 0
+
+
+class GrpcServer:
+    """A gRPC server of the given services, with health and reflection. `start`, then `stop` once."""
+
+    def __init__(self, options: Options, services: Iterable[Service], metrics: ServingMetrics) -> None:
+        """Build the server; nothing listens yet."""
+        self._options = options
+        self._services = tuple(services)
+        self._metrics = metrics
+        self._load = _Load()
+        self.health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(
+            options=(
+                ("grpc.max_receive_message_length", options.max_request_bytes),
+                ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
+                *_KEEP_ALIVE,
+            ),
+        )
+        self._register()
+        self.port = 0
+
+    @property
+    def service_names(self) -> list[str]:
+        """Full names of the services, without health and reflection."""
+        return [service.descriptor.full_name for service in self._services]
+
+    async def start(self) -> None:
+        """Listen; `port` is the real one after that. Raises RuntimeError when the address is taken."""
+        self.port = self._server.add_insecure_port(f"{self._options.host}:{self._options.grpc_port}")
+        await self._server.start()
+
+    async def set_serving(self, service: str, serving: bool) -> None:  # noqa: FBT001 - the one argument of a setter
+        """Set what the health service says of one service; the empty name stands for the whole server."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self.health.set(service, status)
+
+    async def drain(self) -> None:
+        """Say NOT_SERVING from now on, whatever is set later, so that load balancers send new calls elsewhere."""
+        await self.health.enter_graceful_shutdown()
+
+    async def stop(self, grace: float) -> None:
+        """Refuse new calls, let those in flight go on for at most `grace` seconds, then cancel them."""
+        await self._server.stop(grace)
+
+    def _register(self) -> None:
+        for service in self._services:
+            methods = {method.name: self._method(service, method) for method in service.descriptor.methods}
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.descriptor.full_name, methods),))
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
+        names = (*self.service_names, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+
+    def _method(self, service: Service, method: MethodDescriptor) -> grpc.RpcMethodHandler[Any, Any]:
+        request = message_factory.GetMessageClass(method.input_type)
+        response = message_factory.GetMessageClass(method.output_type)
+        if method.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                self._stream(method, service.streams[method.name]), request.FromString, response.SerializeToString
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            self._unary(method, service.unary[method.name]), request.FromString, response.SerializeToString
+        )
+
+    def _unary(self, method: MethodDescriptor, handler: UnaryHandler) -> Any:
+        service_name, method_name = method.containing_service.full_name, method.name
+
+        async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            began = time.monotonic()
+            code = grpc.StatusCode.CANCELLED
+            self._load.calls += 1
+            try:
+                if self._load.calls > self._options.max_calls:
+                    raise ServingError(
+                        grpc.StatusCode.RESOURCE_EXHAUSTED,
+                        Reason.TOO_MANY_CALLS,
+                        "the server answers as many calls as it may",
+                        retry_after_seconds=BUSY_RETRY_SECONDS,
+                    )
+                call = Call(_tenant(request, context), self._deadline(context, began))
+                async with asyncio.timeout(call.remaining(self._options.max_deadline_ms / 1000)):
+                    response = await handler(request, call)
+            except TimeoutError:
+                code = await _abort(
+                    context,
+                    ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, Reason.DEADLINE_EXCEEDED, "the answer was not ready at the deadline"),
+                )
+            except Exception as error:  # noqa: BLE001 - the border: whatever it is, the client gets a code and not a stack
+                code = await _abort(context, _translate(error, method.full_name))
+            else:
+                code = grpc.StatusCode.OK
+                return response
+            finally:
+                self._load.calls -= 1
+                self._metrics.observe_call(service_name, method_name, code.name, time.monotonic() - began)
+
+        return answer
+
+    def _stream(self, method: MethodDescriptor, handler: StreamHandler) -> Any:
+        service_name, method_name = method.containing_service.full_name, method.name
+
+        async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+            began = time.monotonic()
+            code = grpc.StatusCode.CANCELLED
+            self._load.streams += 1
+            self._metrics.streams.labels(service_name, method_name).inc()
+            try:
+                if self._load.streams > self._options.max_streams:
+                    raise ServingError(
+                        grpc.StatusCode.RESOURCE_EXHAUSTED,
+                        Reason.TOO_MANY_STREAMS,
+                        "the server has as many live streams open as it may",
+                        retry_after_seconds=BUSY_RETRY_SECONDS,
+                    )
+                responses = handler(request, Call(_tenant(request, context)))
+                await _write_all(responses, context)
+                code = grpc.StatusCode.OK
+            except Exception as error:  # noqa: BLE001 - the border, as above
+                code = await _abort(context, _translate(error, method.full_name))
+            finally:
+                self._load.streams -= 1
+                self._metrics.streams.labels(service_name, method_name).dec()
+                self._metrics.observe_call(service_name, method_name, code.name, time.monotonic() - began)
+
+        return answer
+
+    def _deadline(self, context: grpc.aio.ServicerContext[Any, Any], began: float) -> float:
+        remaining = context.time_remaining()
+        seconds = self._options.default_deadline_ms / 1000 if remaining is None else remaining
+        return began + min(seconds, self._options.max_deadline_ms / 1000)
+
+
+async def _write_all(responses: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    """Write a stream; the next response is made only when the client's flow control has let the one before pass."""
+    async for response in responses:
+        await context.write(response)
+
+
+def _tenant(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> str:
+    metadata = {str(key): str(value) for key, value in context.invocation_metadata() or ()}
+    return tenant_of_call(request.tenant_id, metadata)
+
+
+def _translate(error: Exception, method: str) -> ServingError:
+    if isinstance(error, ServingError):
+        return error
+    incident = uuid.uuid4().hex[:12]
+    log.error("%s failed, incident %s", method, incident, exc_info=error)
+    return ServingError(grpc.StatusCode.INTERNAL, Reason.INTERNAL, "internal error", metadata={"incident": incident})
+
+
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: ServingError) -> grpc.StatusCode:
+    """Set the error as the answer. Returns its code, because raising as `abort` does would hide it from the caller's `finally`."""
+    status = to_status(error)
+    details: Sequence[tuple[str, bytes]] = ((STATUS_DETAILS_KEY, status.SerializeToString()),)
+    context.set_trailing_metadata(tuple(details))
+    context.set_code(error.code)
+    context.set_details(error.message)
+    return error.code
