@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pandas as pd
-    from pyflink.datastream import DataStream
     from pyflink.datastream.functions import RuntimeContext
-    from pyflink.table import StreamTableEnvironment
+    from pyflink.table import StatementSet, StreamTableEnvironment
     from pyflink.table.udf import FunctionContext
 
     from connectors.clickhouse.arrow_sink import ArrowSink
@@ -41,6 +40,30 @@ if TYPE_CHECKING:
 KEY = ("tenant_id", "campaign_id", "channel", "currency")
 SUMS = ("impressions", "clicks", "conversions", "cost_micros", "revenue_micros")
 FAMILY = ", ".join(f"'{name}'" for name in CAMPAIGN_EVENTS)
+
+
+_KEY = ", ".join(KEY)
+_SUMS = ", ".join(SUMS)
+_SUMMED = ", ".join(f"SUM({name}) AS {name}" for name in SUMS)
+WINDOWS = f"""
+SELECT tenant_id, campaign_id, MOD(EXTRACT(SECOND FROM window_start), 5) = 0 AS tile,
+       publish_windows({_KEY}, window_start, {_SUMS}, events, newest_created_at) AS signal
+FROM (
+    SELECT {_KEY}, window_start, {_SUMMED}, COUNT(*) AS events, MAX(created_at) AS newest_created_at
+    FROM TABLE(HOP(TABLE campaign_events, DESCRIPTOR(ts), INTERVAL '1' SECOND, INTERVAL '5' SECOND))
+    GROUP BY {_KEY}, window_start, window_end
+)
+"""  # noqa: S608 - built from the constants above
+MINUTES = f"""
+SELECT tenant_id, campaign_id, publish_minutes({_KEY}, window_start, {_SUMS}, events) AS signal
+FROM (
+    SELECT {_KEY}, window_start, {_SUMMED}, COUNT(*) AS events
+    FROM TABLE(TUMBLE(TABLE campaign_events, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+    GROUP BY {_KEY}, window_start, window_end
+)
+"""  # noqa: S608 - built from the constants above
+LATE_CAMPAIGN_EVENTS = f"SELECT JSON_ARRAY({_KEY}) AS campaign, event_time FROM late WHERE event_type IN ({FAMILY})"  # noqa: S608
+REVISIONS = "SELECT JSON_VALUE(request, '$[2]') AS tenant_id, revise(request) AS signal FROM revision_requests"
 
 
 def metric_signal(sums: WindowSums) -> dict[str, Any]:
@@ -223,58 +246,21 @@ class RequestRevisions(KeyedProcessFunction):  # type: ignore[misc]
             yield Row(orjson.dumps([grain, int(start), *key]).decode())
 
 
-def on_time_windows(t_env: StreamTableEnvironment, options: Options) -> DataStream:
-    """Return signals (tenant_id, signal) of 5 s windows sliding by 1 s over the on-time campaign events."""
-    t_env.create_temporary_function("publish_windows", udf(PublishWindows(options), result_type=DataTypes.STRING(), func_type="pandas"))
-    sums = ", ".join(f"SUM({name}) AS {name}" for name in SUMS)
-    return t_env.to_data_stream(
-        t_env.sql_query(
-            f"""
-            SELECT tenant_id,
-                   publish_windows({", ".join(KEY)}, window_start, {", ".join(SUMS)}, events, newest_created_at) AS signal
-            FROM (
-                SELECT {", ".join(KEY)}, window_start, {sums}, COUNT(*) AS events, MAX(created_at) AS newest_created_at
-                FROM TABLE(HOP(TABLE on_time, DESCRIPTOR(ts), INTERVAL '1' SECOND, INTERVAL '5' SECOND))
-                GROUP BY {", ".join(KEY)}, window_start, window_end
-            )
-            """  # noqa: S608 - built from the constants above
-        )
-    )
-
-
-def on_time_minutes(t_env: StreamTableEnvironment, options: Options) -> DataStream:
-    """Return signals (tenant_id, signal) of minutes over the on-time campaign events; they carry the coarser grains with them."""
-    t_env.create_temporary_function("publish_minutes", udf(PublishMinutes(options), result_type=DataTypes.STRING(), func_type="pandas"))
-    sums = ", ".join(f"SUM({name}) AS {name}" for name in SUMS)
-    return t_env.to_data_stream(
-        t_env.sql_query(
-            f"""
-            SELECT tenant_id, publish_minutes({", ".join(KEY)}, window_start, {", ".join(SUMS)}, events) AS signal
-            FROM (
-                SELECT {", ".join(KEY)}, window_start, {sums}, COUNT(*) AS events
-                FROM TABLE(TUMBLE(TABLE on_time, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
-                GROUP BY {", ".join(KEY)}, window_start, window_end
-            )
-            """  # noqa: S608 - built from the constants above
-        )
-    )
-
-
-def revisions(t_env: StreamTableEnvironment, options: Options) -> DataStream:
-    """Return signals (tenant_id, signal) of figures recomputed after late campaign events."""
-    late = t_env.to_data_stream(
-        t_env.sql_query(
-            f"SELECT JSON_ARRAY({', '.join(KEY)}) AS campaign, event_time FROM late WHERE event_type IN ({FAMILY})"  # noqa: S608 - constants
-        )
-    )
+def measure(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
+    """Measure the views `on_time` and `late`; makes the views `windows`, `minutes` and `revisions` (tenant_id, signal)."""
+    t_env.create_temporary_view("campaign_events", t_env.sql_query(f"SELECT * FROM on_time WHERE event_type IN ({FAMILY})"))  # noqa: S608
+    for name, function in (("publish_windows", PublishWindows), ("publish_minutes", PublishMinutes), ("revise", Revise)):
+        t_env.create_temporary_function(name, udf(function(options), result_type=DataTypes.STRING(), func_type="pandas"))
+    t_env.create_temporary_view("windows", t_env.to_data_stream(t_env.sql_query(WINDOWS)))
+    t_env.create_temporary_view("minutes", t_env.to_data_stream(t_env.sql_query(MINUTES)))
     requests = (
-        late.key_by(lambda row: row[0], key_type=Types.STRING())
+        t_env.to_data_stream(t_env.sql_query(LATE_CAMPAIGN_EVENTS))
+        .key_by(lambda row: row[0], key_type=Types.STRING())
         .process(RequestRevisions(), output_type=Types.ROW_NAMED(["request"], [Types.STRING()]))
         .name("Request revisions of late windows")
         .uid("request-revisions")
     )
     t_env.create_temporary_view("revision_requests", requests)
-    t_env.create_temporary_function("revise", udf(Revise(options), result_type=DataTypes.STRING(), func_type="pandas"))
-    return t_env.to_data_stream(
-        t_env.sql_query("SELECT JSON_VALUE(request, '$[2]') AS tenant_id, revise(request) AS signal FROM revision_requests")
-    )
+    t_env.create_temporary_view("revisions", t_env.sql_query(REVISIONS))
+    for view in ("windows", "minutes", "revisions"):
+        out.add_insert_sql(f"INSERT INTO signals SELECT tenant_id, signal FROM {view}")  # noqa: S608 - the names above

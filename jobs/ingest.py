@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -22,7 +21,7 @@ from jobs.workers import clickhouse_sink, sink_metrics
 if TYPE_CHECKING:
     import pandas as pd
     from pyflink.datastream import DataStream
-    from pyflink.table import StreamTableEnvironment
+    from pyflink.table import StatementSet, StreamTableEnvironment
     from pyflink.table.types import DataType
     from pyflink.table.udf import FunctionContext
 
@@ -70,14 +69,6 @@ KEPT = (
     *("impressions", "clicks", "conversions", "cost_micros", "revenue_micros", "currency", "journey_fact", "received_at"),
 )
 """Columns that later stages need of an accepted event."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ingested:
-    """What ingestion hands on, as names of views: every decoded record, and the accepted (valid, first) events."""
-
-    decoded: str
-    accepted: str
 
 
 class DecodeEvents(ScalarFunction):  # type: ignore[misc]
@@ -315,3 +306,17 @@ def deduplicate_and_store(t_env: StreamTableEnvironment, options: Options, *, st
     )
     # The planner takes deduplication for an updating query; keeping the first copy makes it insert-only all the same.
     return t_env.to_changelog_stream(accepted)
+
+
+def quarantine(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
+    """Store refused messages of the view `decoded` and copy them to the quarantine topic."""
+    t_env.create_temporary_function("store_quarantined", udf(StoreQuarantined(options), result_type=DataTypes.STRING(), func_type="pandas"))
+    out.add_insert_sql(
+        """
+        INSERT INTO quarantine_topic
+        SELECT tenant_id,
+               store_quarantined(tenant_id, reasons, event_id, event_type, schema_id, raw, received_at, source_partition, source_offset)
+        FROM decoded
+        WHERE outcome = 'quarantined'
+        """
+    )

@@ -1,0 +1,197 @@
+"""Alerts and anomalies: rules over the signals of the other stages, in keyed state per tenant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from pyflink.common import Row, Types
+from pyflink.datastream.functions import KeyedProcessFunction
+from pyflink.datastream.state import MapStateDescriptor
+from pyflink.table import DataTypes
+from pyflink.table.udf import ScalarFunction, udf
+
+from jobs.options import Options, Stage
+from jobs.workers import clickhouse_sink, sink_metrics
+from udfs.alerting.watch import watch_counts, watch_coverage, watch_late_spend, watch_launch, watch_tile
+from udfs.anomaly.seasonal import check_minute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+    from pyflink.datastream.functions import RuntimeContext
+    from pyflink.table import StatementSet, StreamTableEnvironment
+    from pyflink.table.udf import FunctionContext
+
+WINDOW_INPUTS = "SELECT tenant_id, campaign_id AS subject, 'tile' AS kind, signal AS line FROM windows WHERE tile"
+OTHER_INPUTS = {
+    Stage.CAMPAIGN_METRICS: (
+        "SELECT tenant_id, campaign_id, 'minute', signal FROM minutes",
+        "SELECT tenant_id, campaign_id, 'launch', launch FROM accepted WHERE launch IS NOT NULL",
+        "SELECT tenant_id, campaign_id, 'late', JSON_ARRAY(currency, cost_micros) FROM late WHERE cost_micros > 0",
+    ),
+    Stage.JOURNEYS: (
+        "SELECT tenant_id, '', 'conversion', JSON_ARRAY(conversion_id, conversion_time, touched) FROM attributions",
+    ),
+    Stage.EVENTS: ("SELECT tenant_id, '', 'counts', totals FROM counts",),
+}
+"""What each stage gives the rules to watch: (tenant_id, campaign or '' for the tenant itself, kind, line)."""
+
+
+class WatchRules(KeyedProcessFunction):  # type: ignore[misc]
+    """Evaluate the rules of one tenant.
+
+    In: (tenant_id, subject, kind, line). Out: (kind, tenant_id, text) with kind `alert`, `anomaly` or `campaign`. State: a JSON text per
+    campaign, and one for the tenant itself under the empty name.
+    """
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Open the state."""
+        self._watched = runtime_context.get_map_state(MapStateDescriptor("watched", Types.STRING(), Types.STRING()))
+        self._baselines = runtime_context.get_map_state(MapStateDescriptor("baselines", Types.STRING(), Types.STRING()))
+
+    def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
+        """Take in one line."""
+        tenant_id, subject, kind, line = value
+        read = orjson.loads(line)
+        if kind == "minute":
+            name = orjson.dumps([subject, read["channel"], read["currency"]]).decode()
+            state = self._load(self._baselines, name)
+            for anomaly in check_minute(state, read):
+                yield Row("anomaly", tenant_id, orjson.dumps(anomaly).decode())
+            self._baselines.put(name, orjson.dumps(state).decode())
+            return
+        state = self._load(self._watched, subject)
+        alerts: list[dict[str, Any]] = []
+        if kind == "tile":
+            alerts = watch_tile(state, read)
+        elif kind == "launch":
+            metrics, launched_at = read["metrics"], read["envelope"]["event_time"]
+            watch_launch(state, metrics["currency"], read["budget_micros"], launched_at)
+            yield Row("campaign", tenant_id, line)
+        elif kind == "late":
+            watch_late_spend(state, *read)
+        elif kind == "conversion":
+            conversion_id, conversion_time, touched = read
+            alerts = watch_coverage(state, tenant_id, conversion_id, conversion_time, touched=touched)
+        elif kind == "counts":
+            alerts = watch_counts(state, tenant_id, read)
+        self._watched.put(subject, orjson.dumps(state).decode())
+        for alert in alerts:
+            yield Row("alert", tenant_id, orjson.dumps(alert).decode())
+
+    @staticmethod
+    def _load(held: Any, name: str) -> dict[str, Any]:
+        text = held.get(name)
+        state: dict[str, Any] = orjson.loads(text) if text else {}
+        return state
+
+
+class _StoreRecords(ScalarFunction):  # type: ignore[misc]
+    """Vectorised: JSON records in; written to a table; the same records come out."""
+
+    table = ""
+
+    def __init__(self, options: Options) -> None:
+        """Keep the options; the connection is opened in the worker."""
+        self._options = options
+
+    def open(self, function_context: FunctionContext) -> None:
+        """Prepare the sink and its metrics."""
+        self._sink = clickhouse_sink(self._options)
+        self._metrics = sink_metrics(function_context, self.table)
+
+    def columns(self, records: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the table's columns."""
+        raise NotImplementedError
+
+    def eval(self, text: pd.Series) -> pd.Series:
+        """Store one batch."""
+        with self._metrics.timed(len(text)):
+            self._sink.write(self.table, self.columns([orjson.loads(line) for line in text]))
+        return text
+
+    def is_deterministic(self) -> bool:
+        """Writing is an effect: the planner must neither drop nor repeat the call."""
+        return False
+
+
+class StoreAlerts(_StoreRecords):
+    """Alerts, by their id: a cleared one replaces the raised one."""
+
+    table = "alerts"
+
+    def columns(self, records: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the columns of `alerts`."""
+        import pyarrow as pa
+
+        from connectors.clickhouse.arrow_sink import times
+
+        plain = ("tenant_id", "alert_id", "rule", "severity", "state", "campaign_id", "channel", "metric", "value", "threshold", "message")
+        columns: dict[str, Any] = {name: [record[name] for record in records] for name in plain}
+        for name in ("opened_at", "updated_at"):
+            columns[name] = times([record[name] for record in records])
+        columns["version"] = pa.array([record["updated_at"] for record in records], type=pa.uint64())
+        return columns
+
+
+class StoreAnomalies(_StoreRecords):
+    """Anomalies, by campaign, metric and minute."""
+
+    table = "anomalies"
+
+    def columns(self, records: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the columns of `anomalies`."""
+        import pyarrow as pa
+
+        from connectors.clickhouse.arrow_sink import times
+
+        plain = ("tenant_id", "campaign_id", "channel", "currency", "metric", "value", "expected", "deviations")
+        columns: dict[str, Any] = {name: [record[name] for record in records] for name in plain}
+        starts = [record["bucket_start"] for record in records]
+        return columns | {"bucket_start": times(starts), "version": pa.array(starts, type=pa.uint64())}
+
+
+class StoreCampaigns(_StoreRecords):
+    """Campaigns with their budgets, from their launch events."""
+
+    table = "campaigns"
+
+    def columns(self, records: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the columns of `campaigns`."""
+        import pyarrow as pa
+
+        from connectors.clickhouse.arrow_sink import times
+
+        launched_at = [record["envelope"]["event_time"] for record in records]
+        return {
+            "tenant_id": [record["envelope"]["tenant_id"] for record in records],
+            "campaign_id": [record["campaign"]["campaign_id"] for record in records],
+            "name": [record["campaign"]["name"] for record in records],
+            "channel": [record["campaign"]["channel"] for record in records],
+            "currency": [record["metrics"]["currency"] for record in records],
+            "budget_micros": [record["budget_micros"] for record in records],
+            "launched_at": times(launched_at),
+            "version": pa.array(launched_at, type=pa.uint64()),
+        }
+
+
+def watch(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
+    """Watch the signals of the chosen stages; alerts go to their topic, anomalies to the signals, and all are stored."""
+    others = [query for stage, queries in OTHER_INPUTS.items() if stage in options.stage_set for query in queries]
+    watched = (
+        t_env.to_data_stream(t_env.sql_query(" UNION ALL ".join([WINDOW_INPUTS, *others])))
+        .key_by(lambda row: row[0], key_type=Types.STRING())
+        .process(WatchRules(), output_type=Types.ROW_NAMED(["kind", "tenant_id", "text"], [Types.STRING(), Types.STRING(), Types.STRING()]))
+        .name("Watch alert rules and baselines")
+        .uid("watch-rules")
+    )
+    t_env.create_temporary_view("watched", watched)
+    for name, function in (("store_alerts", StoreAlerts), ("store_anomalies", StoreAnomalies), ("store_campaigns", StoreCampaigns)):
+        t_env.create_temporary_function(name, udf(function(options), result_type=DataTypes.STRING(), func_type="pandas"))
+    out.add_insert_sql("INSERT INTO alerts SELECT tenant_id, store_alerts(text) FROM watched WHERE kind = 'alert'")
+    out.add_insert_sql("INSERT INTO signals SELECT tenant_id, store_anomalies(text) FROM watched WHERE kind = 'anomaly'")
+    out.add_insert_sql(
+        "INSERT INTO stored SELECT CAST(CHAR_LENGTH(store_campaigns(text)) AS INT) FROM watched WHERE kind = 'campaign'"
+    )

@@ -1,0 +1,111 @@
+"""Counts that reconcile: every record that was read is valid or quarantined, every valid one accepted or a duplicate.
+
+Each batch carries its own tally on its first row, so that the tallies are part of the stream and exactly as often counted as the events.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from pyflink.common import Row, Time, Types
+from pyflink.datastream.functions import KeyedProcessFunction
+from pyflink.datastream.state import MapStateDescriptor, StateTtlConfig
+from pyflink.table import DataTypes
+from pyflink.table.udf import ScalarFunction, udf
+
+from jobs.workers import clickhouse_sink, sink_metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+    from pyflink.datastream import DataStream
+    from pyflink.datastream.functions import RuntimeContext
+    from pyflink.table import StatementSet, StreamTableEnvironment
+    from pyflink.table.udf import FunctionContext
+
+    from jobs.options import Options
+
+RETENTION_DAYS = 2  # an append-time bucket gets its last record when the topic has been read past it; a job may lag by a day
+
+
+class SumTallies(KeyedProcessFunction):  # type: ignore[misc]
+    """Add up tallies to absolute counts per (tenant, append-time bucket, outcome, reasons).
+
+    In: the JSON of a tally. Out: per tenant the JSON of the counts that it changed, as new totals. State: one number per such key, for two days.
+    """
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Open the state."""
+        descriptor = MapStateDescriptor("counts", Types.STRING(), Types.LONG())
+        descriptor.enable_time_to_live(StateTtlConfig.new_builder(Time.days(RETENTION_DAYS)).build())
+        self._counts = runtime_context.get_map_state(descriptor)
+
+    def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
+        """Add one tally."""
+        changed: dict[str, list[list[Any]]] = {}
+        for *key, number in orjson.loads(value[0]):
+            name = orjson.dumps(key).decode()
+            total = (self._counts.get(name) or 0) + number
+            self._counts.put(name, total)
+            changed.setdefault(key[0], []).append([*key, total])
+        for tenant_id, totals in changed.items():
+            yield Row(tenant_id, orjson.dumps(totals).decode())
+
+
+class StoreCounts(ScalarFunction):  # type: ignore[misc]
+    """Vectorised: changed totals in; written to `ingest_counts`; their number comes out."""
+
+    def __init__(self, options: Options) -> None:
+        """Keep the options; the connection is opened in the worker."""
+        self._options = options
+
+    def open(self, function_context: FunctionContext) -> None:
+        """Prepare the sink and its metrics."""
+        self._sink = clickhouse_sink(self._options)
+        self._metrics = sink_metrics(function_context, "ingest_counts")
+
+    def eval(self, totals: pd.Series) -> pd.Series:
+        """Store one batch; of several totals of one key the last, which is the largest, is written."""
+        import pandas as pd
+        import pyarrow as pa
+
+        from connectors.clickhouse.arrow_sink import times
+
+        newest = {tuple(key): total for text in totals for *key, total in orjson.loads(text)}
+        with self._metrics.timed(len(newest)):
+            self._sink.write(
+                "ingest_counts",
+                {
+                    "tenant_id": [key[0] for key in newest],
+                    "window_start": times([key[1] for key in newest]),
+                    "outcome": [key[2] for key in newest],
+                    "reasons": [key[3] for key in newest],
+                    "events": pa.array(list(newest.values()), type=pa.uint64()),
+                },
+            )
+        return pd.Series([1] * len(totals), dtype="int32")
+
+    def is_deterministic(self) -> bool:
+        """Writing is an effect: the planner must neither drop nor repeat the call."""
+        return False
+
+
+def count(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
+    """Sum up the tallies of the views `decoded` and `accepted` and store the totals; makes the view `counts` (tenant_id, totals)."""
+    tallies: DataStream = t_env.to_data_stream(
+        t_env.sql_query(
+            "SELECT tally FROM decoded WHERE tally IS NOT NULL UNION ALL SELECT tally FROM accepted WHERE tally IS NOT NULL"
+        )
+    )
+    totals = (
+        # One key: a tally is one row a batch, and all of them together are a few dozen a second.
+        tallies.key_by(lambda _: 0, key_type=Types.INT())
+        .process(SumTallies(), output_type=Types.ROW_NAMED(["tenant_id", "totals"], [Types.STRING(), Types.STRING()]))
+        .name("Sum up tallies")
+        .uid("sum-tallies")
+    )
+    t_env.create_temporary_view("counts", totals)
+    t_env.create_temporary_function("store_counts", udf(StoreCounts(options), result_type=DataTypes.INT(), func_type="pandas"))
+    out.add_insert_sql("INSERT INTO stored SELECT store_counts(totals) FROM counts")

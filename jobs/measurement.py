@@ -1,0 +1,80 @@
+"""The measurement job: marketing events in, counted, attributed and watched figures out.
+
+    marketing-events -> decode + validate -> quarantine
+                            | first of each event id, stored
+                            +-> late split -> 5 s windows, minutes -> signals -> alerts, anomalies
+                            |       +-> late events -> revised windows and roll-ups
+                            +-> journey facts -> credits, journeys -> signals
+                            +-> counts
+
+Submit with `flink run -py jobs/measurement.py --help` for the options.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.table import Schema, StreamTableEnvironment
+
+from jobs import alerts, campaign_metrics, clock, counts, ingest, journeys, late, sinks
+from jobs.options import Options, Stage, parse
+
+if TYPE_CHECKING:
+    from pyflink.table import StatementSet
+
+
+def table_environment(env: StreamExecutionEnvironment, options: Options) -> StreamTableEnvironment:
+    """Return a table environment with the settings that the job's correctness rests on."""
+    t_env = StreamTableEnvironment.create(env)
+    config = t_env.get_config()
+    # Beside a processing-time deduplication, the mini-batch marker replaces the event-time watermark by the wall clock.
+    config.set("table.exec.mini-batch.enabled", "false")
+    config.set("table.exec.state.ttl", f"{options.dedup_hours} h")
+    config.set("table.exec.uid.generation", "ALWAYS")
+    config.set("table.local-time-zone", "UTC")
+    return t_env
+
+
+def build(t_env: StreamTableEnvironment, options: Options) -> None:
+    """Add the whole data flow to the environment."""
+    stages = options.stage_set
+    sinks.define(t_env, options)
+    out = t_env.create_statement_set()
+
+    # Each stage's result becomes a DataStream once, and everything after it branches from there: planning a table twice runs it twice.
+    by_arrival = Schema.new_builder().column_by_expression("arrival", "PROCTIME()")
+    t_env.create_temporary_view("decoded", ingest.read(t_env, options), by_arrival.build())
+    store = bool(stages & {Stage.EVENTS, Stage.CAMPAIGN_METRICS})
+    accepted = ingest.deduplicate_and_store(t_env, options, store=store)
+    t_env.create_temporary_view(
+        "accepted",
+        accepted,
+        Schema.new_builder().column_by_expression("arrival", "PROCTIME()").watermark("ts", "SOURCE_WATERMARK()").build(),
+    )
+
+    if Stage.EVENTS in stages:
+        ingest.quarantine(t_env, options, out)
+        counts.count(t_env, options, out)
+    if Stage.CAMPAIGN_METRICS in stages:
+        late.split(t_env, options, out)
+        campaign_metrics.measure(t_env, options, out)
+    if Stage.JOURNEYS in stages:
+        journeys.attribute(t_env, options, out)
+    if Stage.ALERTS in stages:
+        alerts.watch(t_env, options, out)
+    if options.clock_tick_ms:
+        clock.tick(t_env, options, out)
+    out.attach_as_datastream()
+
+
+def main() -> None:
+    """Read the options, build the data flow and hand it to Flink."""
+    options = parse()
+    env = StreamExecutionEnvironment.get_execution_environment()
+    build(table_environment(env, options), options)
+    env.execute(options.job_name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Anomaly detection against a seasonal baseline."""
