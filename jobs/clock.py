@@ -52,7 +52,6 @@ def tick(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> 
     )
     ticks = (
         t_env.to_data_stream(t_env.from_path("moments"))
-        .global_()
         .map(TickClock(options.kafka_bootstrap, Topics(options.topic_prefix).events), output_type=Types.INT())
         .set_parallelism(1)
         .name("Tick the clock of quiet partitions")

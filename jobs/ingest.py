@@ -53,14 +53,14 @@ DECODED: tuple[tuple[str, DataType], ...] = (
     ("schema_id", _I),
     ("payload", _S),
     ("journey_fact", _S),
-    ("raw", DataTypes.BYTES()),
+    ("refused", DataTypes.BYTES()),
     ("received_at", _L),
     ("tally", _S),
 )
 """Columns of the decoded stream: those of `decode_batch`, then the append time in ms and the batch's tally (on its first row)."""
 
 STORED = tuple(
-    name for name, _ in DECODED if name not in {"outcome", "reasons", "journey_fact", "raw", "tally"}
+    name for name, _ in DECODED if name not in {"outcome", "reasons", "journey_fact", "refused", "tally"}
 )
 """Columns that go into the `events` table, beside the position in the topic."""
 
@@ -92,6 +92,7 @@ class DecodeEvents(ScalarFunction):  # type: ignore[misc]
 
         received_at = (append_time.astype("int64") // 1_000_000).tolist()
         columns = self._decoder.decode_batch(value.tolist(), key.tolist(), received_at)
+        columns["refused"] = columns.pop("raw")  # RAW is a word of SQL
         columns["received_at"] = received_at
         columns["tally"] = first_row_only(
             tally(
@@ -104,7 +105,7 @@ class DecodeEvents(ScalarFunction):  # type: ignore[misc]
             len(received_at),
         )
         self._seen.inc(len(received_at))
-        return pd.DataFrame(columns, copy=False)
+        return pd.DataFrame({name: columns[name] for name, _ in DECODED}, copy=False)
 
 
 class StoreEvents(ScalarFunction):  # type: ignore[misc]
@@ -244,7 +245,7 @@ def read(t_env: StreamTableEnvironment, options: Options) -> DataStream:
     Watermarks are made in the Kafka source, per partition, from the broker's append time: a partition that is read late does not make its
     events late, and a replay sees the watermarks of the first run.
     """
-    delay = f"INTERVAL '{options.watermark_delay_ms / 1000:.3f}' SECOND(5, 3)"
+    delay = f"INTERVAL '{options.watermark_delay_ms / 1000:.3f}' SECOND"
     t_env.create_temporary_table(
         "marketing_events",
         TableDescriptor.for_connector("kafka")
@@ -315,7 +316,7 @@ def quarantine(t_env: StreamTableEnvironment, options: Options, out: StatementSe
         """
         INSERT INTO quarantine_topic
         SELECT tenant_id,
-               store_quarantined(tenant_id, reasons, event_id, event_type, schema_id, raw, received_at, source_partition, source_offset)
+               store_quarantined(tenant_id, reasons, event_id, event_type, schema_id, refused, received_at, source_partition, source_offset)
         FROM decoded
         WHERE outcome = 'quarantined'
         """

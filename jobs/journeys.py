@@ -219,7 +219,7 @@ def attribute(t_env: StreamTableEnvironment, options: Options, out: StatementSet
         t_env.sql_query(
             f"""
             SELECT shard, LISTAGG(journey_fact, '\n') AS facts
-            FROM TABLE(TUMBLE(TABLE journey_facts, DESCRIPTOR(arrival), INTERVAL '{options.micro_batch_ms / 1000:.3f}' SECOND(1, 3)))
+            FROM TABLE(TUMBLE(TABLE journey_facts, DESCRIPTOR(arrival), INTERVAL '{options.micro_batch_ms / 1000:.3f}' SECOND))
             GROUP BY shard, window_start, window_end
             """  # noqa: S608 - a validated number and constants
         )

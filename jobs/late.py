@@ -76,12 +76,12 @@ def split(t_env: StreamTableEnvironment, options: Options, out: StatementSet) ->
         "on_time", t_env.sql_query("SELECT * FROM accepted WHERE CURRENT_WATERMARK(ts) IS NULL OR ts > CURRENT_WATERMARK(ts)")
     )
     t_env.create_temporary_view(
-        "late", t_env.sql_query("SELECT *, CURRENT_WATERMARK(ts) AS watermark FROM accepted WHERE ts <= CURRENT_WATERMARK(ts)")
+        "late", t_env.sql_query("SELECT *, CURRENT_WATERMARK(ts) AS clock FROM accepted WHERE ts <= CURRENT_WATERMARK(ts)")
     )
     t_env.create_temporary_function("store_late", udf(StoreLate(options), result_type=DataTypes.STRING(), func_type="pandas"))
     out.add_insert_sql(
         """
         INSERT INTO late_topic
-        SELECT tenant_id, store_late(tenant_id, event_id, event_type, event_time, received_at, watermark) FROM late
+        SELECT tenant_id, store_late(tenant_id, event_id, event_type, event_time, received_at, clock) FROM late
         """
     )
