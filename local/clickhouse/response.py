@@ -1,0 +1,144 @@
+"""Sending a result: held back while it is small, streamed in chunks when it is not, compressed as the client asked."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol
+
+from local.clickhouse.compression import accepted_encoding, compressor
+from local.clickhouse.engine import Progress
+from local.clickhouse.errors import ClickHouseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# Results up to this size have their length and their full summary in the headers, and an error in them has its own status.
+HELD_BYTES = 1 << 20
+# With wait_end_of_query the client asks for the same whatever the size. The server writes such results to a file; here memory is the limit,
+# and a larger result is streamed after all, with a late error inside the body.
+HELD_BYTES_ON_WAIT = 64 << 20
+_TAG_BYTES = 8
+
+
+class Sender(Protocol):
+    """The part of the HTTP handler that a response needs."""
+
+    def head(self, status: HTTPStatus, headers: dict[str, str]) -> None:
+        """Send the status line and the headers."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of the body; raises OSError when the client has gone."""
+
+
+class Response:
+    """The answer to one statement."""
+
+    def __init__(self, sender: Sender) -> None:
+        """Make an answer that has nothing in it yet."""
+        self._sender = sender
+        self._encoding: str | None = None
+        self._started_at = time.monotonic()
+        self.headers: dict[str, str] = {}
+        self.progress = Progress()
+        self.started = False
+        """True once the status has been sent: an error can no longer have its own."""
+
+    def describe(self, query_id: str, accept_encoding: str) -> None:
+        """Say which statement this answers, and what the client can decompress."""
+        self._encoding = accepted_encoding(accept_encoding)
+        self.headers["X-ClickHouse-Query-Id"] = query_id
+
+    def fail(self, error: ClickHouseError) -> None:
+        """Send an error in place of a result; only before `started`. Raises OSError when the client has gone."""
+        body = (error.text + "\n").encode("utf-8", errors="replace")
+        headers = {
+            "X-ClickHouse-Exception-Code": str(error.code),
+            "Content-Type": "text/plain; charset=UTF-8",
+            "Content-Length": str(len(body)),
+        }
+        self.started = True
+        self._sender.head(error.status, self._result_headers() | headers)
+        self._sender.write(body)
+
+    def send(self, chunks: Iterable[bytes], *, hold_bytes: int) -> None:
+        """Send a result.
+
+        Raises:
+            ClickHouseError: from `chunks`; when `started` is True, the client has been told inside the body.
+            OSError: the client has gone.
+        """
+        source = iter(chunks)
+        held: list[bytes] = []
+        size = 0
+        for chunk in source:
+            held.append(chunk)
+            size += len(chunk)
+            if size > hold_bytes:
+                self._send_chunked(held, source)
+                return
+        self._send_whole(b"".join(held))
+
+    def _send_whole(self, body: bytes) -> None:
+        headers = self._result_headers()
+        if self._encoding and body:
+            packer = compressor(self._encoding)
+            body = packer.compress(body) + packer.flush()
+            headers["Content-Encoding"] = self._encoding
+        self.started = True
+        self._sender.head(HTTPStatus.OK, headers | {"Content-Length": str(len(body))})
+        self._sender.write(body)
+
+    def _send_chunked(self, held: list[bytes], source: Iterator[bytes]) -> None:
+        tag = secrets.token_hex(_TAG_BYTES)
+        headers = self._result_headers() | {"Transfer-Encoding": "chunked", "X-ClickHouse-Exception-Tag": tag}
+        packer = compressor(self._encoding) if self._encoding else None
+        if self._encoding:
+            headers["Content-Encoding"] = self._encoding
+        self.started = True
+        self._sender.head(HTTPStatus.OK, headers)
+
+        def write(data: bytes, *, last: bool = False) -> None:
+            if packer is not None:
+                data = packer.compress(data) + (packer.flush() if last else b"")
+            if data:
+                self._sender.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+        try:
+            while held:
+                write(held.pop(0))
+            for chunk in source:
+                write(chunk)
+        except ClickHouseError as error:
+            # The body is not ended: no client can take it for a whole result, even one that knows nothing of the tag.
+            write(_late_error(error, tag), last=True)
+            raise
+        write(b"", last=True)
+        self._sender.write(b"0\r\n\r\n")
+
+    def _result_headers(self) -> dict[str, str]:
+        return self.headers | {"X-ClickHouse-Summary": summary(self.progress, time.monotonic() - self._started_at)}
+
+
+def summary(progress: Progress, seconds: float) -> str:
+    """Write X-ClickHouse-Summary: the figures as text, as the server does."""
+    figures = {
+        "read_rows": progress.read_rows,
+        "read_bytes": progress.read_bytes,
+        "written_rows": progress.written_rows,
+        "written_bytes": progress.written_bytes,
+        "total_rows_to_read": progress.read_rows,
+        "result_rows": progress.result_rows or progress.written_rows,
+        "result_bytes": progress.result_bytes or progress.written_bytes,
+        "elapsed_ns": int(seconds * 1e9),
+    }
+    return json.dumps({name: str(value) for name, value in figures.items()}, separators=(",", ":"))
+
+
+def _late_error(error: ClickHouseError, tag: str) -> bytes:
+    """Write an error into a body, between markers that carry the tag of the headers, as the server does."""
+    message = error.text.encode("utf-8", errors="replace") + b"\n"
+    mark = tag.encode()
+    return b"\r\n__exception__\r\n%s\r\n%s%d %s\r\n__exception__\r\n" % (mark, message, len(message), mark)
