@@ -1,0 +1,1 @@
+"""Loads, measurements and faults: everything that drives the system from outside."""
