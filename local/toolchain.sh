@@ -10,7 +10,7 @@ need() { # need COMMAND PACKAGE
 
 # uv makes the environments from whichever Python 3.11 it finds; Debian's lacks ensurepip until python3-venv is there.
 command -v uv >/dev/null 2>&1 || python3 -c 'import ensurepip' >/dev/null 2>&1 || { missing+=("python3 with venv") wanted+=(python3-venv); }
-need java openjdk-17-jdk-headless
+need java openjdk-17-jre-headless
 need mvn maven
 need redis-server redis-server
 if [ "${#missing[@]}" -gt 0 ] || [ "${TRIBUTARY_PROMETHEUS:-1}" = 1 ]; then

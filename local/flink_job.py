@@ -1,0 +1,174 @@
+"""The measurement job on the local cluster: submit it, resume it from its newest snapshot, stop it with a savepoint."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local import flink_cluster
+from local.component import Component
+from local.config import HOST, REPOSITORY
+from local.http_probe import HttpProbeError, get_json, post_json
+
+if TYPE_CHECKING:
+    from local.config import StackConfig
+
+JOB_NAME = "tributary-measurement"
+# Long enough for a savepoint of a few GB on a busy machine; after that the newest checkpoint serves as well.
+_SAVEPOINT_SECONDS = 60.0
+_POLL_SECONDS = 0.2
+_ENDED = frozenset({"FINISHED", "CANCELED", "FAILED", "SUSPENDED"})
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """One job as Flink shows it."""
+
+    job_id: str
+    name: str
+    state: str
+    started: int
+    """UTC, ms."""
+
+
+def component(config: StackConfig, *, fresh: bool = False) -> Component:
+    """Describe the submission of the measurement job; `fresh` forgets its state and reads the topic from the start."""
+    snapshot = None if fresh else newest_snapshot(config)
+    restore = () if snapshot is None else ("-s", snapshot.as_uri(), "--claimMode", "claim")
+    options = {
+        "--kafka-bootstrap": f"{HOST}:{config.kafka_port}",
+        "--clickhouse-url": f"http://{HOST}:{config.clickhouse_port}",
+        "--clickhouse-database": config.database,
+        "--redis-url": f"redis://{HOST}:{config.redis_port}/0",
+        "--registry": str(REPOSITORY / "avro"),
+        "--job-name": JOB_NAME,
+    }
+    if fresh:
+        options["--start"] = "earliest"
+    return Component(
+        name="job",
+        needs=("kafka", "clickhouse", "redis", "jobmanager", *_taskmanagers(config)),
+        command=(
+            str(flink_cluster.FLINK_HOME / "bin" / "flink"),
+            "run",
+            "--detached",
+            "--parallelism",
+            str(config.taskmanagers),
+            *restore,
+            "--pyClientExecutable",
+            str(flink_cluster.JOBS_PYTHON),
+            "--python",
+            str(REPOSITORY / "jobs" / "measurement.py"),
+            *(part for option in options.items() for part in option),
+            *config.job_options,
+        ),
+        environment=flink_cluster.environment(config, "jobmanager"),
+        missing=lambda: _missing(config),
+        finish=lambda: _remember(config),
+        before_stop=lambda: stop_with_savepoint(config),
+        exists=lambda: _exists(config),
+        address="from the start of its topic"
+        if snapshot is None
+        else f"resumed from {snapshot.parent.name}/{snapshot.name}",
+    )
+
+
+def _taskmanagers(config: StackConfig) -> tuple[str, ...]:
+    return tuple(flink_cluster.taskmanager_name(number) for number in range(1, config.taskmanagers + 1))
+
+
+def jobs(config: StackConfig) -> list[JobState]:
+    """Return the jobs of the cluster, ended ones too; raises HttpProbeError."""
+    listed = get_json(config.flink_port, "/jobs/overview")["jobs"]
+    return [JobState(one["jid"], one["name"], one["state"], one["start-time"]) for one in listed]
+
+
+def running_job(config: StackConfig, name: str = JOB_NAME) -> JobState | None:
+    """Return the newest job of that name that has not ended, None if there is none; raises HttpProbeError."""
+    live = [job for job in jobs(config) if job.name == name and job.state not in _ENDED]
+    return max(live, key=lambda job: job.started, default=None)
+
+
+def newest_snapshot(config: StackConfig) -> Path | None:
+    """Return the folder of the newest complete savepoint or retained checkpoint of the measurement job."""
+    kept = flink_cluster.folder(config)
+    folders = [kept / "savepoints", *(kept / "checkpoints" / job_id for job_id in _remembered(config))]
+    # The metadata file is written last: a folder without one is not complete.
+    complete = [found for folder in folders for found in folder.glob("*/_metadata")]
+    return max(complete, key=lambda found: found.stat().st_mtime).parent if complete else None
+
+
+def stop_with_savepoint(config: StackConfig) -> Path | None:
+    """Stop the job after a savepoint and return its folder.
+
+    Returns None if there is no such job, or the savepoint failed or took too long: the retained checkpoints then serve instead.
+    """
+    try:
+        job = running_job(config)
+        if job is None:
+            return None
+        target = (flink_cluster.folder(config) / "savepoints").as_uri()
+        request = post_json(config.flink_port, f"/jobs/{job.job_id}/stop", {"targetDirectory": target, "drain": False})
+        deadline = time.monotonic() + _SAVEPOINT_SECONDS
+        while time.monotonic() < deadline:
+            answer = get_json(config.flink_port, f"/jobs/{job.job_id}/savepoints/{request['request-id']}")
+            if answer["status"]["id"] == "COMPLETED":
+                location = answer["operation"].get("location")
+                return Path(location.removeprefix("file:")) if location else None
+            time.sleep(_POLL_SECONDS)
+    except (HttpProbeError, KeyError):
+        return None
+    return None
+
+
+def _record(config: StackConfig) -> Path:
+    return flink_cluster.folder(config) / "measurement-jobs.json"
+
+
+def _remembered(config: StackConfig) -> list[str]:
+    try:
+        return list(json.loads(_record(config).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return []
+
+
+def _remember(config: StackConfig) -> None:
+    """Note the id of the running job: its checkpoints are found under it, beside those of other jobs."""
+    job = running_job(config)
+    if job is not None:
+        known = [job_id for job_id in _remembered(config) if job_id != job.job_id]
+        _record(config).write_text(json.dumps([*known, job.job_id]), encoding="utf-8")
+
+
+def _exists(config: StackConfig) -> bool:
+    try:
+        return running_job(config) is not None
+    except HttpProbeError:
+        return False
+
+
+def _missing(config: StackConfig) -> str | None:
+    try:
+        job = running_job(config)
+        if job is None:
+            return "is not known to the JobManager"
+        vertices: list[dict[str, Any]] = get_json(config.flink_port, f"/jobs/{job.job_id}")["vertices"]
+        waiting = [vertex for vertex in vertices if vertex["status"] not in {"RUNNING", "FINISHED"}]
+        if not waiting:
+            return None
+        return f"is {job.state}, {len(waiting)} of {len(vertices)} operators are not running{_root_cause(config, job)}"
+    except (HttpProbeError, KeyError) as error:
+        return str(error)
+
+
+def _root_cause(config: StackConfig, job: JobState) -> str:
+    entries = get_json(config.flink_port, f"/jobs/{job.job_id}/exceptions?maxExceptions=1")["exceptionHistory"][
+        "entries"
+    ]
+    if not entries:
+        return ""
+    lines = [line for line in entries[0]["stacktrace"].splitlines() if line.startswith("Caused by:")]
+    return "; " + (lines[-1] if lines else entries[0]["exceptionName"])

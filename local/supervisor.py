@@ -1,0 +1,100 @@
+"""Starts again what dies while a stack is up: a standalone Flink cluster does not replace a lost TaskManager by itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local import flink_job, process
+from local.catalogue import JOB, SIMULATOR
+from local.component import StackError
+from local.stack import SUPERVISOR, Stack
+
+if TYPE_CHECKING:
+    from local.config import StackConfig
+
+log = logging.getLogger(__name__)
+_LOOK_SECONDS = 0.25
+_FIRST_DELAY_SECONDS = 0.5
+_LONGEST_DELAY_SECONDS = 30.0
+# Whoever has run for this long starts again without delay the next time.
+_HEALTHY_SECONDS = 60.0
+# The command that submits the job ends at once, and the demo producer when it was told to.
+_NOT_WATCHED = frozenset({SUPERVISOR, JOB, SIMULATOR})
+
+
+@dataclass(slots=True)
+class _Failures:
+    count: int = 0
+    newest: float = 0.0
+    due: float = 0.0
+
+    def note(self, now: float) -> float:
+        """Count one more and return the seconds until the next attempt."""
+        if now - self.newest > _HEALTHY_SECONDS:
+            self.count = 0
+        delay = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2**self.count) * random.uniform(0.8, 1.0)  # noqa: S311 - jitter
+        self.count += 1
+        self.newest = now
+        self.due = now + delay
+        return delay
+
+
+def supervise(config: StackConfig) -> None:
+    """Watch the stack until SIGTERM, or until it is no longer this process that its records name."""
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    stack = Stack(config)
+    failures: dict[str, _Failures] = {}
+    while not stopping.wait(_LOOK_SECONDS):
+        own = stack.records.read(SUPERVISOR)
+        if own is not None and own.pid != os.getpid():
+            log.info("another supervisor has taken over")
+            return
+        if not config.run_dir.exists():
+            log.info("%s is gone", config.run_dir)
+            return
+        for name in _dead(stack):
+            _revive(stack, name, failures.setdefault(name, _Failures()))
+
+
+def _dead(stack: Stack) -> list[str]:
+    names = []
+    for name in stack.records.names():
+        record = stack.records.read(name)
+        if name not in _NOT_WATCHED and record is not None and not process.alive(record):
+            names.append(name)
+    return names
+
+
+def _revive(stack: Stack, name: str, failures: _Failures) -> None:
+    now = time.monotonic()
+    if failures.due == 0.0:
+        log.warning("%s has died, starting it again in %.1f s", name, failures.note(now))
+        return
+    if now < failures.due:
+        return
+    failures.due = 0.0
+    try:
+        if stack.revive(name):
+            log.info("%s was started again", name)
+            if name == "jobmanager":
+                _resubmit(stack)
+    except StackError as error:
+        log.warning("%s could not be started: %s", name, error)
+
+
+def _resubmit(stack: Stack) -> None:
+    """Bring the job back after the JobManager died: without high availability it has forgotten its jobs."""
+    if stack.records.read(JOB) is None:
+        return
+    stack.wait_ready("jobmanager", stack.config.start_timeout_seconds)
+    stack.submit()
+    job = flink_job.running_job(stack.config)
+    log.info("the job was submitted again as %s", job.job_id if job else "(unknown)")
