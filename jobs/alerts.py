@@ -42,7 +42,8 @@ OTHER_INPUTS = {
 class WatchRules(KeyedProcessFunction):  # type: ignore[misc]
     """Evaluate the rules of one tenant.
 
-    In: (tenant_id, subject, kind, line). Out: (kind, tenant_id, text) with kind `alert`, `anomaly` or `campaign`. State: a JSON text per
+    In: (tenant_id, subject, kind, line). Out: (kind, tenant_id, text) with kind `alert`, `anomaly` or `campaign`.
+    State: a JSON text per
     campaign, and one for the tenant itself under the empty name.
     """
 
@@ -128,7 +129,19 @@ class StoreAlerts(_StoreRecords):
 
         from connectors.clickhouse.arrow_sink import times
 
-        plain = ("tenant_id", "alert_id", "rule", "severity", "state", "campaign_id", "channel", "metric", "value", "threshold", "message")
+        plain = (
+            "tenant_id",
+            "alert_id",
+            "rule",
+            "severity",
+            "state",
+            "campaign_id",
+            "channel",
+            "metric",
+            "value",
+            "threshold",
+            "message",
+        )
         columns: dict[str, Any] = {name: [record[name] for record in records] for name in plain}
         for name in ("opened_at", "updated_at"):
             columns[name] = times([record[name] for record in records])
@@ -178,20 +191,36 @@ class StoreCampaigns(_StoreRecords):
 
 
 def watch(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
-    """Watch the signals of the chosen stages; alerts go to their topic, anomalies to the signals, and all are stored."""
+    """Watch the signals of the chosen stages.
+
+    Alerts go to their topic, anomalies to the signals, and all are stored.
+    """
     others = [query for stage, queries in OTHER_INPUTS.items() if stage in options.stage_set for query in queries]
     watched = (
         t_env.to_data_stream(t_env.sql_query(" UNION ALL ".join([WINDOW_INPUTS, *others])))
         .key_by(lambda row: row[0], key_type=Types.STRING())
-        .process(WatchRules(), output_type=Types.ROW_NAMED(["kind", "tenant_id", "text"], [Types.STRING(), Types.STRING(), Types.STRING()]))
+        .process(
+            WatchRules(),
+            output_type=Types.ROW_NAMED(
+                ["kind", "tenant_id", "text"], [Types.STRING(), Types.STRING(), Types.STRING()]
+            ),
+        )
         .name("Watch alert rules and baselines")
         .uid("watch-rules")
     )
     t_env.create_temporary_view("watched", watched)
-    for name, function in (("store_alerts", StoreAlerts), ("store_anomalies", StoreAnomalies), ("store_campaigns", StoreCampaigns)):
-        t_env.create_temporary_function(name, udf(function(options), result_type=DataTypes.STRING(), func_type="pandas"))
+    for name, function in (
+        ("store_alerts", StoreAlerts),
+        ("store_anomalies", StoreAnomalies),
+        ("store_campaigns", StoreCampaigns),
+    ):
+        t_env.create_temporary_function(
+            name, udf(function(options), result_type=DataTypes.STRING(), func_type="pandas")
+        )
     out.add_insert_sql("INSERT INTO alerts SELECT tenant_id, store_alerts(text) FROM watched WHERE kind = 'alert'")
-    out.add_insert_sql("INSERT INTO signals SELECT tenant_id, store_anomalies(text) FROM watched WHERE kind = 'anomaly'")
+    out.add_insert_sql(
+        "INSERT INTO signals SELECT tenant_id, store_anomalies(text) FROM watched WHERE kind = 'anomaly'"
+    )
     out.add_insert_sql(
         "INSERT INTO stored SELECT CAST(CHAR_LENGTH(store_campaigns(text)) AS INT) FROM watched WHERE kind = 'campaign'"
     )

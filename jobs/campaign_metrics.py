@@ -62,6 +62,7 @@ FROM (
     GROUP BY {_KEY}, window_start, window_end
 )
 """  # noqa: S608 - built from the constants above
+CAMPAIGN_EVENTS_ON_TIME = f"SELECT * FROM on_time WHERE event_type IN ({FAMILY})"  # noqa: S608
 LATE_CAMPAIGN_EVENTS = f"SELECT JSON_ARRAY({_KEY}) AS campaign, event_time FROM late WHERE event_type IN ({FAMILY})"  # noqa: S608
 REVISIONS = "SELECT JSON_VALUE(request, '$[2]') AS tenant_id, revise(request) AS signal FROM revision_requests"
 
@@ -99,7 +100,9 @@ def publish_windows(sink: ArrowSink, redis: Cache, windows: list[WindowSums]) ->
     from connectors.clickhouse.arrow_sink import times
 
     signals = [metric_signal(window) for window in windows]
-    columns: dict[str, Any] = {name: [signal[name] for signal in signals] for name in (*KEY, *SUMS, "events", "revision")}
+    columns: dict[str, Any] = {
+        name: [signal[name] for signal in signals] for name in (*KEY, *SUMS, "events", "revision")
+    }
     for name in ("window_start", "window_end"):
         columns[name] = times([signal[name] for signal in signals])
     import pyarrow as pa
@@ -108,7 +111,12 @@ def publish_windows(sink: ArrowSink, redis: Cache, windows: list[WindowSums]) ->
     sink.write("campaign_metrics", columns)
     texts = [orjson.dumps(signal).decode() for signal in signals]
     redis.put_campaign_fields(
-        (campaign_key(signal["tenant_id"], signal["campaign_id"]), f"{signal['channel']}|{signal['currency']}", signal["window_end"], text)
+        (
+            campaign_key(signal["tenant_id"], signal["campaign_id"]),
+            f"{signal['channel']}|{signal['currency']}",
+            signal["window_end"],
+            text,
+        )
         for signal, text in zip(signals, texts, strict=True)
     )
     return texts
@@ -140,13 +148,17 @@ class PublishWindows(_Publishing):
     name = "campaign_metrics"
 
     def eval(self, *columns: pd.Series) -> pd.Series:
-        """Publish one batch; `columns` are KEY, the window's start, SUMS, the number of events, the newest creation time."""
+        """Publish one batch.
+
+        `columns` are KEY, the window's start, SUMS, the number of events, the newest creation time.
+        """
         import pandas as pd
 
         starts = (columns[4].astype("int64") // 1_000_000).tolist()
-        lists = [column.tolist() for index, column in enumerate(columns) if index != 4]  # noqa: PLR2004 - the start
+        lists = [column.tolist() for index, column in enumerate(columns) if index != 4]
         windows = [
-            WindowSums(Bucket(start, *row[:4]), *row[4:], revision=0) for start, row in zip(starts, zip(*lists, strict=True), strict=True)
+            WindowSums(Bucket(start, *row[:4]), *row[4:], 0)
+            for start, row in zip(starts, zip(*lists, strict=True), strict=True)
         ]
         with self._metrics.timed(len(windows)):
             return pd.Series(publish_windows(self._sink, self._redis, windows), dtype="object")
@@ -183,7 +195,9 @@ class PublishMinutes(_Publishing):
         rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
         return pd.Series(
             [
-                orjson.dumps({"kind": "campaign_rollup", "grain": "minute", "bucket_start": start, "revision": 0, **row}).decode()
+                orjson.dumps(
+                    {"kind": "campaign_rollup", "grain": "minute", "bucket_start": start, "revision": 0, **row}
+                ).decode()
                 for start, row in zip(starts, rows, strict=True)
             ],
             dtype="object",
@@ -201,11 +215,15 @@ class Revise(_Publishing):
 
         read = [orjson.loads(text) for text in requests]
         with self._metrics.timed(len(read)):
-            publish_windows(self._sink, self._redis, read_windows(self._sink, (Bucket(*r[1:]) for r in read if r[0] == "window")))
+            publish_windows(
+                self._sink, self._redis, read_windows(self._sink, (Bucket(*r[1:]) for r in read if r[0] == "window"))
+            )
             recompute_minutes(self._sink, (Bucket(*r[1:]) for r in read if r[0] == "minute"))
         return pd.Series(
             [
-                orjson.dumps({"kind": "revision", "grain": r[0], "start": r[1], **dict(zip(KEY, r[2:], strict=True))}).decode()
+                orjson.dumps(
+                    {"kind": "revision", "grain": r[0], "start": r[1], **dict(zip(KEY, r[2:], strict=True))}
+                ).decode()
                 for r in read
             ],
             dtype="object",
@@ -215,7 +233,8 @@ class Revise(_Publishing):
 class RequestRevisions(KeyedProcessFunction):  # type: ignore[misc]
     """Ask for the windows and the minute of a late event to be recomputed once the watermark has closed them.
 
-    Before that the stream's own result, which lacks the late event, is still to come and the recomputation could miss events that are on
+    Before that the stream's own result, which lacks the late event, is still to come and the recomputation could miss
+    events that are on
     time. State per campaign key: the buckets that wait, at most the open second windows and minutes, each a few bytes.
     """
 
@@ -247,10 +266,19 @@ class RequestRevisions(KeyedProcessFunction):  # type: ignore[misc]
 
 
 def measure(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
-    """Measure the views `on_time` and `late`; makes the views `windows`, `minutes` and `revisions` (tenant_id, signal)."""
-    t_env.create_temporary_view("campaign_events", t_env.sql_query(f"SELECT * FROM on_time WHERE event_type IN ({FAMILY})"))  # noqa: S608
-    for name, function in (("publish_windows", PublishWindows), ("publish_minutes", PublishMinutes), ("revise", Revise)):
-        t_env.create_temporary_function(name, udf(function(options), result_type=DataTypes.STRING(), func_type="pandas"))
+    """Measure the views `on_time` and `late`.
+
+    Makes the views `windows`, `minutes` and `revisions` (tenant_id, signal).
+    """
+    t_env.create_temporary_view("campaign_events", t_env.sql_query(CAMPAIGN_EVENTS_ON_TIME))
+    for name, function in (
+        ("publish_windows", PublishWindows),
+        ("publish_minutes", PublishMinutes),
+        ("revise", Revise),
+    ):
+        t_env.create_temporary_function(
+            name, udf(function(options), result_type=DataTypes.STRING(), func_type="pandas")
+        )
     t_env.create_temporary_view("windows", t_env.to_data_stream(t_env.sql_query(WINDOWS)))
     t_env.create_temporary_view("minutes", t_env.to_data_stream(t_env.sql_query(MINUTES)))
     requests = (

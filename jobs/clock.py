@@ -1,4 +1,7 @@
-"""The clock stage: a source of moments, and a tick for every quiet partition at each of them. It is a pipeline of its own in the job."""
+"""The clock stage.
+
+A source of moments, and a tick for every quiet partition at each of them. It is a pipeline of its own in the job.
+"""
 
 from __future__ import annotations
 

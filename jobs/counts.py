@@ -1,6 +1,7 @@
 """Counts that reconcile: every record that was read is valid or quarantined, every valid one accepted or a duplicate.
 
-Each batch carries its own tally on its first row, so that the tallies are part of the stream and exactly as often counted as the events.
+Each batch carries its own tally on its first row, so that the tallies are part of the stream and exactly as often
+counted as the events.
 """
 
 from __future__ import annotations
@@ -27,13 +28,16 @@ if TYPE_CHECKING:
 
     from jobs.options import Options
 
-RETENTION_DAYS = 2  # an append-time bucket gets its last record when the topic has been read past it; a job may lag by a day
+RETENTION_DAYS = (
+    2  # an append-time bucket gets its last record when the topic has been read past it; a job may lag by a day
+)
 
 
 class SumTallies(KeyedProcessFunction):  # type: ignore[misc]
     """Add up tallies to absolute counts per (tenant, append-time bucket, outcome, reasons).
 
-    In: the JSON of a tally. Out: per tenant the JSON of the counts that it changed, as new totals. State: one number per such key, for two days.
+    In: the JSON of a tally. Out: per tenant the JSON of the counts that it changed, as new totals. State: one number
+    per such key, for two days.
     """
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -93,10 +97,14 @@ class StoreCounts(ScalarFunction):  # type: ignore[misc]
 
 
 def count(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
-    """Sum up the tallies of the views `decoded` and `accepted` and store the totals; makes the view `counts` (tenant_id, totals)."""
+    """Sum up the tallies of the views `decoded` and `accepted` and store the totals.
+
+    Makes the view `counts` (tenant_id, totals).
+    """
     tallies: DataStream = t_env.to_data_stream(
         t_env.sql_query(
-            "SELECT tally FROM decoded WHERE tally IS NOT NULL UNION ALL SELECT tally FROM accepted WHERE tally IS NOT NULL"
+            "SELECT tally FROM decoded WHERE tally IS NOT NULL "
+            "UNION ALL SELECT tally FROM accepted WHERE tally IS NOT NULL"
         )
     )
     totals = (
@@ -107,5 +115,7 @@ def count(t_env: StreamTableEnvironment, options: Options, out: StatementSet) ->
         .uid("sum-tallies")
     )
     t_env.create_temporary_view("counts", totals)
-    t_env.create_temporary_function("store_counts", udf(StoreCounts(options), result_type=DataTypes.INT(), func_type="pandas"))
+    t_env.create_temporary_function(
+        "store_counts", udf(StoreCounts(options), result_type=DataTypes.INT(), func_type="pandas")
+    )
     out.add_insert_sql("INSERT INTO stored SELECT store_counts(totals) FROM counts")

@@ -1,6 +1,7 @@
 """Events in: read, decode, validate, quarantine, deduplicate, store, split off late ones.
 
-Store, then derive: an event is in ClickHouse before any later stage sees it, so that whatever is recomputed from the store
+Store, then derive: an event is in ClickHouse before any later stage sees it, so that whatever is recomputed from the
+store
 after late data holds every event that the stream has counted.
 """
 
@@ -57,22 +58,45 @@ DECODED: tuple[tuple[str, DataType], ...] = (
     ("received_at", _L),
     ("tally", _S),
 )
-"""Columns of the decoded stream: those of `decode_batch`, then the append time in ms and the batch's tally (on its first row)."""
+"""Columns of the decoded stream.
 
-STORED = tuple(
-    name for name, _ in DECODED if name not in {"outcome", "reasons", "journey_fact", "refused", "tally"}
-)
+Those of `decode_batch`, then the append time in ms and the batch's tally (on its first row).
+"""
+
+STORED = tuple(name for name, _ in DECODED if name not in {"outcome", "reasons", "journey_fact", "refused", "tally"})
 """Columns that go into the `events` table, beside the position in the topic."""
 
 KEPT = (
-    *("tenant_id", "event_id", "event_type", "event_time", "created_at", "customer_id", "journey_id", "campaign_id", "channel"),
-    *("impressions", "clicks", "conversions", "cost_micros", "revenue_micros", "currency", "journey_fact", "received_at"),
+    *(
+        "tenant_id",
+        "event_id",
+        "event_type",
+        "event_time",
+        "created_at",
+        "customer_id",
+        "journey_id",
+        "campaign_id",
+        "channel",
+    ),
+    *(
+        "impressions",
+        "clicks",
+        "conversions",
+        "cost_micros",
+        "revenue_micros",
+        "currency",
+        "journey_fact",
+        "received_at",
+    ),
 )
 """Columns that later stages need of an accepted event."""
 
 
 class DecodeEvents(ScalarFunction):  # type: ignore[misc]
-    """Vectorised: message bytes, key and append time in; the columns of DECODED out. One bad message never fails the batch."""
+    """Vectorised.
+
+    Message bytes, key and append time in; the columns of DECODED out. One bad message never fails the batch.
+    """
 
     def __init__(self, registry: str) -> None:
         """Keep the registry's folder or URL; it is opened in the worker."""
@@ -109,7 +133,10 @@ class DecodeEvents(ScalarFunction):  # type: ignore[misc]
 
 
 class StoreEvents(ScalarFunction):  # type: ignore[misc]
-    """Vectorised: writes accepted events to `events` and returns the batch's tally on its first row, null on the others."""
+    """Vectorised.
+
+    Writes accepted events to `events` and returns the batch's tally on its first row, null on the others.
+    """
 
     def __init__(self, options: Options) -> None:
         """Keep the options; the connection is opened in the worker."""
@@ -128,7 +155,9 @@ class StoreEvents(ScalarFunction):  # type: ignore[misc]
         from connectors.clickhouse.arrow_sink import times
 
         names = (*STORED, "source_partition", "source_offset")
-        arrays: dict[str, Any] = {name: pa.Array.from_pandas(column) for name, column in zip(names, columns, strict=True)}
+        arrays: dict[str, Any] = {
+            name: pa.Array.from_pandas(column) for name, column in zip(names, columns, strict=True)
+        }
         received_at = arrays["received_at"].to_numpy()
         arrays["version"] = pa.array(FIRST_VERSION - received_at.astype("uint64"), type=pa.uint64())
         for name in ("event_time", "created_at", "received_at"):
@@ -156,7 +185,7 @@ class StoreQuarantined(ScalarFunction):  # type: ignore[misc]
         self._sink = clickhouse_sink(self._options)
         self._metrics = sink_metrics(function_context, "quarantine")
 
-    def eval(  # noqa: PLR0913 - one argument a column: a vectorised function cannot take a record
+    def eval(
         self,
         tenant_id: pd.Series,
         reasons: pd.Series,
@@ -196,7 +225,18 @@ class StoreQuarantined(ScalarFunction):  # type: ignore[misc]
                     "version": pa.array([0] * count, type=pa.uint64()),
                 },
             )
-        rows = zip(tenant_id, codes, event_id, event_type, schema_id, raw, received_at, source_partition, source_offset, strict=True)
+        rows = zip(
+            tenant_id,
+            codes,
+            event_id,
+            event_type,
+            schema_id,
+            raw,
+            received_at,
+            source_partition,
+            source_offset,
+            strict=True,
+        )
         return pd.Series(
             [
                 orjson.dumps(
@@ -224,13 +264,12 @@ class StoreQuarantined(ScalarFunction):  # type: ignore[misc]
 
 
 def tally(tenants: Any, received_at: Any, outcomes: Any, reasons: Any) -> str:
-    """Count a batch by tenant, append-time bucket, outcome and reasons: a JSON array of [tenant, bucket ms, outcome, reasons, n].
+    """Count a batch by tenant, append-time bucket, outcome and reasons: a JSON array of [tenant, bucket ms, outcome,
+    reasons, n].
 
     Rows with an empty outcome are not counted.
     """
-    counts = Counter(
-        zip(tenants, (ms - ms % TALLY_BUCKET_MS for ms in received_at), outcomes, reasons, strict=True)
-    )
+    counts = Counter(zip(tenants, (ms - ms % TALLY_BUCKET_MS for ms in received_at), outcomes, reasons, strict=True))
     return orjson.dumps([[*key, n] for key, n in counts.items() if key[2]]).decode()
 
 
@@ -242,7 +281,8 @@ def first_row_only(text: str, rows: int) -> list[str | None]:
 def read(t_env: StreamTableEnvironment, options: Options) -> DataStream:
     """Return the stream of DECODED columns and the position of each record in the topic, without clock ticks.
 
-    Watermarks are made in the Kafka source, per partition, from the broker's append time: a partition that is read late does not make its
+    Watermarks are made in the Kafka source, per partition, from the broker's append time: a partition that is read
+    late does not make its
     events late, and a replay sees the watermarks of the first run.
     """
     delay = f"INTERVAL '{options.watermark_delay_ms / 1000:.3f}' SECOND"
@@ -265,7 +305,9 @@ def read(t_env: StreamTableEnvironment, options: Options) -> DataStream:
         .option("properties.auto.offset.reset", "earliest")
         # Messages up to 16 MiB are legal for the broker; they reach the decoder, which refuses what is too large.
         .option("properties.max.partition.fetch.bytes", str(16 * 1024 * 1024))
-        .option("scan.startup.mode", {Start.GROUP: "group-offsets"}.get(Start(options.start), f"{options.start}-offset"))
+        .option(
+            "scan.startup.mode", {Start.GROUP: "group-offsets"}.get(Start(options.start), f"{options.start}-offset")
+        )
         .option("scan.watermark.idle-timeout", f"{options.idle_timeout_ms} ms")
         .option("key.format", "raw")
         .option("key.fields", "message_key")
@@ -274,7 +316,9 @@ def read(t_env: StreamTableEnvironment, options: Options) -> DataStream:
         .build(),
     )
     row = DataTypes.ROW([DataTypes.FIELD(name, kind) for name, kind in DECODED])
-    t_env.create_temporary_function("decode_events", udf(DecodeEvents(options.registry), result_type=row, func_type="pandas"))
+    t_env.create_temporary_function(
+        "decode_events", udf(DecodeEvents(options.registry), result_type=row, func_type="pandas")
+    )
     columns = ", ".join(f"batch.decoded.{name} AS {name}" for name, _ in DECODED)
     return t_env.to_data_stream(
         t_env.sql_query(
@@ -286,13 +330,18 @@ def read(t_env: StreamTableEnvironment, options: Options) -> DataStream:
 
 
 def deduplicate_and_store(t_env: StreamTableEnvironment, options: Options, *, store: bool) -> DataStream:
-    """Return accepted events of the view `decoded`: the first of each (tenant, event id), stored before they are handed on.
+    """Return accepted events of the view `decoded`: the first of each (tenant, event id), stored before they are
+    handed on.
 
     `tally` is the batch's count of accepted events on its first row. Event time is `ts`.
     """
     if store:
-        t_env.create_temporary_function("store_events", udf(StoreEvents(options), result_type=DataTypes.STRING(), func_type="pandas"))
-    tally_column = f"store_events({', '.join(STORED)}, source_partition, source_offset)" if store else "CAST(NULL AS STRING)"
+        t_env.create_temporary_function(
+            "store_events", udf(StoreEvents(options), result_type=DataTypes.STRING(), func_type="pandas")
+        )
+    tally_column = (
+        f"store_events({', '.join(STORED)}, source_partition, source_offset)" if store else "CAST(NULL AS STRING)"
+    )
     accepted = t_env.sql_query(
         f"""
         SELECT {tally_column} AS tally, {", ".join(KEPT)}, TO_TIMESTAMP_LTZ(event_time, 3) AS ts,
@@ -311,12 +360,15 @@ def deduplicate_and_store(t_env: StreamTableEnvironment, options: Options, *, st
 
 def quarantine(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
     """Store refused messages of the view `decoded` and copy them to the quarantine topic."""
-    t_env.create_temporary_function("store_quarantined", udf(StoreQuarantined(options), result_type=DataTypes.STRING(), func_type="pandas"))
+    t_env.create_temporary_function(
+        "store_quarantined", udf(StoreQuarantined(options), result_type=DataTypes.STRING(), func_type="pandas")
+    )
     out.add_insert_sql(
         """
         INSERT INTO quarantine_topic
         SELECT tenant_id,
-               store_quarantined(tenant_id, reasons, event_id, event_type, schema_id, refused, received_at, source_partition, source_offset)
+               store_quarantined(tenant_id, reasons, event_id, event_type, schema_id, refused, received_at,
+               source_partition, source_offset)
         FROM decoded
         WHERE outcome = 'quarantined'
         """

@@ -1,6 +1,7 @@
 """Journeys and attribution: a person's facts in keyed state, credits and journeys out.
 
-Facts reach Python in micro-batches per shard, because crossing from the JVM costs more than the work on one fact. A shard is the hash of
+Facts reach Python in micro-batches per shard, because crossing from the JVM costs more than the work on one fact. A
+shard is the hash of
 tenant and customer, so that all facts of a person meet in one place; its state is a map from person to compact bytes.
 """
 
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
     from jobs.options import Options
 
-# The number of micro-batches in a batch interval is at most this, and the parallelism can be no more than this. It is part of the
+# The number of micro-batches in a batch interval is at most this, and the parallelism can be no more than this. It is
+# part of the
 # state's key: changing it needs a rebuild from the topic.
 SHARDS = 64
 DAY_MS = 86_400_000
@@ -52,8 +54,10 @@ def settings(options: Options) -> AttributionSettings:
 class AttributePersons(KeyedProcessFunction):  # type: ignore[misc]
     """Apply a micro-batch of journey facts to the persons of one shard.
 
-    In: (shard, facts joined by newlines). Out: RESULT rows of kind `attribution`, one a conversion whose credits are new or changed,
-    and of kind `journeys`, one a batch with the changed journeys joined by newlines. State per person: see `apply_facts`.
+    In: (shard, facts joined by newlines). Out: RESULT rows of kind `attribution`, one a conversion whose credits are
+    new or changed,
+    and of kind `journeys`, one a batch with the changed journeys joined by newlines. State per person: see
+    `apply_facts`.
     """
 
     def __init__(self, chosen: AttributionSettings, retention_days: int) -> None:
@@ -146,7 +150,8 @@ class StoreJourneys(ScalarFunction):  # type: ignore[misc]
         with self._metrics.timed(len(lines)):
             self._sink.write("journeys", journey_columns(journeys))
             self._redis.put_journeys(
-                (journey_key(j["tenant_id"], j["customer_id"], j["stage"]), j["revision"], line) for j, line in zip(journeys, lines, strict=True)
+                (journey_key(j["tenant_id"], j["customer_id"], j["stage"]), j["revision"], line)
+                for j, line in zip(journeys, lines, strict=True)
             )
         return pd.Series([batch.count("\n") + 1 for batch in text], dtype="int32")
 
@@ -161,7 +166,9 @@ def credit_columns(attributions: list[dict[str, Any]], attributed_at_ms: int) ->
 
     from connectors.clickhouse.arrow_sink import TIME, times
 
-    rows = [(attribution, model, credit) for attribution in attributions for model, credit in attribution["models"].items()]
+    rows = [
+        (attribution, model, credit) for attribution in attributions for model, credit in attribution["models"].items()
+    ]
 
     def plain(name: str) -> list[Any]:
         return [attribution[name] for attribution, _, _ in rows]
@@ -171,7 +178,16 @@ def credit_columns(attributions: list[dict[str, Any]], attributed_at_ms: int) ->
 
     columns: dict[str, Any] = {
         name: plain(name)
-        for name in ("tenant_id", "conversion_id", "conversion_type", "customer_id", "journey_id", "currency", "gross_value_micros", "value_micros")
+        for name in (
+            "tenant_id",
+            "conversion_id",
+            "conversion_type",
+            "customer_id",
+            "journey_id",
+            "currency",
+            "gross_value_micros",
+            "value_micros",
+        )
     }
     return columns | {
         "conversion_time": times(plain("conversion_time")),
@@ -182,7 +198,9 @@ def credit_columns(attributions: list[dict[str, Any]], attributed_at_ms: int) ->
         "touches.campaign_id": touches(2, pa.string()),
         "touches.time": touches(3, pa.int64()).cast(pa.list_(TIME)),
         "touches.weight": pa.array([credit["weights"] for _, _, credit in rows], type=pa.list_(pa.float64())),
-        "touches.credited_micros": pa.array([credit["credited_micros"] for _, _, credit in rows], type=pa.list_(pa.int64())),
+        "touches.credited_micros": pa.array(
+            [credit["credited_micros"] for _, _, credit in rows], type=pa.list_(pa.int64())
+        ),
         "attributed_at": times([attributed_at_ms] * len(rows)),
         "revision": pa.array(plain("revision"), type=pa.uint64()),
     }
@@ -215,11 +233,12 @@ def attribute(t_env: StreamTableEnvironment, options: Options, out: StatementSet
             """  # noqa: S608 - a constant
         ),
     )
+    interval = f"INTERVAL '{options.micro_batch_ms / 1000:.3f}' SECOND"
     batches = t_env.to_data_stream(
         t_env.sql_query(
             f"""
             SELECT shard, LISTAGG(journey_fact, '\n') AS facts
-            FROM TABLE(TUMBLE(TABLE journey_facts, DESCRIPTOR(arrival), INTERVAL '{options.micro_batch_ms / 1000:.3f}' SECOND))
+            FROM TABLE(TUMBLE(TABLE journey_facts, DESCRIPTOR(arrival), {interval}))
             GROUP BY shard, window_start, window_end
             """  # noqa: S608 - a validated number and constants
         )
@@ -234,14 +253,22 @@ def attribute(t_env: StreamTableEnvironment, options: Options, out: StatementSet
         .uid("attribute-persons")
     )
     t_env.create_temporary_view("attribution_results", results)
-    t_env.create_temporary_function("store_credits", udf(StoreCredits(options), result_type=DataTypes.STRING(), func_type="pandas"))
-    t_env.create_temporary_function("store_journeys", udf(StoreJourneys(options), result_type=DataTypes.INT(), func_type="pandas"))
+    t_env.create_temporary_function(
+        "store_credits", udf(StoreCredits(options), result_type=DataTypes.STRING(), func_type="pandas")
+    )
+    t_env.create_temporary_function(
+        "store_journeys", udf(StoreJourneys(options), result_type=DataTypes.INT(), func_type="pandas")
+    )
     t_env.create_temporary_view(
         "attributions",
         t_env.to_data_stream(
-            t_env.sql_query("SELECT tenant_id, conversion_id, conversion_time, touched, store_credits(text) AS signal "
-                "FROM attribution_results WHERE kind = 'attribution'")
+            t_env.sql_query(
+                "SELECT tenant_id, conversion_id, conversion_time, touched, store_credits(text) AS signal "
+                "FROM attribution_results WHERE kind = 'attribution'"
+            )
         ),
     )
     out.add_insert_sql("INSERT INTO signals SELECT tenant_id, signal FROM attributions")
-    out.add_insert_sql("INSERT INTO stored SELECT store_journeys(text) FROM attribution_results WHERE kind = 'journeys'")
+    out.add_insert_sql(
+        "INSERT INTO stored SELECT store_journeys(text) FROM attribution_results WHERE kind = 'journeys'"
+    )

@@ -30,7 +30,7 @@ class StoreLate(ScalarFunction):  # type: ignore[misc]
         self._sink = clickhouse_sink(self._options)
         self._metrics = sink_metrics(function_context, "late_events")
 
-    def eval(  # noqa: PLR0913 - one argument a column: a vectorised function cannot take a record
+    def eval(
         self,
         tenant_id: pd.Series,
         event_id: pd.Series,
@@ -60,7 +60,10 @@ class StoreLate(ScalarFunction):  # type: ignore[misc]
             )
         names = ("tenant_id", "event_id", "event_type", "event_time", "received_at", "lateness_ms")
         columns = (column.tolist() for column in (tenant_id, event_id, event_type, event_time, received_at, lateness))
-        return pd.Series([orjson.dumps(dict(zip(names, row, strict=True))).decode() for row in zip(*columns, strict=True)], dtype="object")
+        return pd.Series(
+            [orjson.dumps(dict(zip(names, row, strict=True))).decode() for row in zip(*columns, strict=True)],
+            dtype="object",
+        )
 
     def is_deterministic(self) -> bool:
         """Writing is an effect: the planner must neither drop nor repeat the call."""
@@ -70,15 +73,20 @@ class StoreLate(ScalarFunction):  # type: ignore[misc]
 def split(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
     """Split the view `accepted` by the watermark into the views `on_time` and `late`, and store what is late.
 
-    Both views are computed from the same rows in the operator that follows the source of `accepted`, so that each row meets one watermark.
+    Both views are computed from the same rows in the operator that follows the source of `accepted`, so that each row
+    meets one watermark.
     """
     t_env.create_temporary_view(
-        "on_time", t_env.sql_query("SELECT * FROM accepted WHERE CURRENT_WATERMARK(ts) IS NULL OR ts > CURRENT_WATERMARK(ts)")
+        "on_time",
+        t_env.sql_query("SELECT * FROM accepted WHERE CURRENT_WATERMARK(ts) IS NULL OR ts > CURRENT_WATERMARK(ts)"),
     )
     t_env.create_temporary_view(
-        "late", t_env.sql_query("SELECT *, CURRENT_WATERMARK(ts) AS clock FROM accepted WHERE ts <= CURRENT_WATERMARK(ts)")
+        "late",
+        t_env.sql_query("SELECT *, CURRENT_WATERMARK(ts) AS clock FROM accepted WHERE ts <= CURRENT_WATERMARK(ts)"),
     )
-    t_env.create_temporary_function("store_late", udf(StoreLate(options), result_type=DataTypes.STRING(), func_type="pandas"))
+    t_env.create_temporary_function(
+        "store_late", udf(StoreLate(options), result_type=DataTypes.STRING(), func_type="pandas")
+    )
     out.add_insert_sql(
         """
         INSERT INTO late_topic

@@ -12,16 +12,11 @@ Submit with `flink run -py jobs/measurement.py --help` for the options.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import Schema, StreamTableEnvironment
 
 from jobs import alerts, campaign_metrics, clock, counts, ingest, journeys, late, sinks
 from jobs.options import Options, Stage, parse
-
-if TYPE_CHECKING:
-    from pyflink.table import StatementSet
 
 
 def table_environment(env: StreamExecutionEnvironment, options: Options) -> StreamTableEnvironment:
@@ -42,7 +37,8 @@ def build(t_env: StreamTableEnvironment, options: Options) -> None:
     sinks.define(t_env, options)
     out = t_env.create_statement_set()
 
-    # Each stage's result becomes a DataStream once, and everything after it branches from there: planning a table twice runs it twice.
+    # Each stage's result becomes a DataStream once, and everything after it branches from there: planning a table
+    # twice runs it twice.
     by_arrival = Schema.new_builder().column_by_expression("arrival", "PROCTIME()")
     t_env.create_temporary_view("decoded", ingest.read(t_env, options), by_arrival.build())
     store = bool(stages & {Stage.EVENTS, Stage.CAMPAIGN_METRICS})
@@ -50,7 +46,10 @@ def build(t_env: StreamTableEnvironment, options: Options) -> None:
     t_env.create_temporary_view(
         "accepted",
         accepted,
-        Schema.new_builder().column_by_expression("arrival", "PROCTIME()").watermark("ts", "SOURCE_WATERMARK()").build(),
+        Schema.new_builder()
+        .column_by_expression("arrival", "PROCTIME()")
+        .watermark("ts", "SOURCE_WATERMARK()")
+        .build(),
     )
 
     if Stage.EVENTS in stages:

@@ -50,12 +50,18 @@ class Options:
     clickhouse_url: str = _option("ClickHouse over HTTP, http(s)://[user@]host:port")
     redis_url: str = _option("Redis, redis(s)://host:port/db")
     clickhouse_database: str = _option("ClickHouse database, made by the migrations", "tributary")
-    registry: str = _option("schemas: a folder, or the URL of a Schema Registry", str(Path(__file__).parent.parent / "avro"))
+    registry: str = _option(
+        "schemas: a folder, or the URL of a Schema Registry", str(Path(__file__).parent.parent / "avro")
+    )
     topic_prefix: str = _option("put before every topic name, to run beside another system on one broker", "")
     consumer_group: str = _option("Kafka consumer group; its offsets show the lag", "tributary-measurement")
     job_name: str = _option("name shown by Flink", "tributary-measurement")
-    stages: str = _option("what this job computes, comma-separated: events, campaign_metrics, journeys, alerts", ",".join(Stage))
-    start: str = _option("first offsets without a checkpoint: group (else earliest), earliest, latest", Start.GROUP.value)
+    stages: str = _option(
+        "what this job computes, comma-separated: events, campaign_metrics, journeys, alerts", ",".join(Stage)
+    )
+    start: str = _option(
+        "first offsets without a checkpoint: group (else earliest), earliest, latest", Start.GROUP.value
+    )
     watermark_delay_ms: int = _option("how far the watermark trails the newest append time of a partition, ms", 1_000)
     idle_timeout_ms: int = _option("a partition silent for so long no longer holds the watermark, ms", 5_000)
     clock_tick_ms: int = _option("a quiet partition gets a clock tick this often, ms; 0: another job does it", 500)
@@ -97,33 +103,51 @@ def check(options: Options) -> Options:
     Raises:
         OptionError: naming the first option that is not.
     """
+    _check_addresses(options)
+    _check_names(options)
+    _check_stages(options)
+    _check_numbers(options)
+    return options
+
+
+def _check_addresses(options: Options) -> None:
     if not _BROKERS.fullmatch(options.kafka_bootstrap):
         raise _refuse("kafka_bootstrap", options.kafka_bootstrap, "host:port[,host:port…]")
     for name, schemes in (("clickhouse_url", {"http", "https"}), ("redis_url", {"redis", "rediss"})):
         parts = urlsplit(getattr(options, name))
-        if parts.scheme not in schemes or not parts.hostname:
-            raise _refuse(name, getattr(options, name), f"{' or '.join(sorted(schemes))}://host:port")
         if parts.password:
             raise _refuse(name, "(hidden)", "no password in the URL; set it in the workers' environment")
+        if parts.scheme not in schemes or not parts.hostname:
+            raise _refuse(name, getattr(options, name), f"{' or '.join(sorted(schemes))}://host:port")
+
+
+def _check_names(options: Options) -> None:
     if not _IDENTIFIER.fullmatch(options.clickhouse_database):
-        raise _refuse("clickhouse_database", options.clickhouse_database, "letters, digits and underscores, no digit first")
+        allowed = "letters, digits and underscores, no digit first"
+        raise _refuse("clickhouse_database", options.clickhouse_database, allowed)
     for name in ("topic_prefix", "consumer_group"):
         if not _TOPIC_PART.fullmatch(getattr(options, name)):
             raise _refuse(name, getattr(options, name), "letters, digits, dot, underscore, hyphen; 100 at most")
+
+
+def _check_stages(options: Options) -> None:
     known = [stage.value for stage in Stage]
     for stage in options.stages.split(","):
         if stage.strip() not in known:
             raise _refuse("stages", stage, ", ".join(known))
     if Stage.ALERTS in options.stage_set and Stage.CAMPAIGN_METRICS not in options.stage_set:
         raise _refuse("stages", options.stages, "alerts together with campaign_metrics, whose windows they watch")
+
+
+def _check_numbers(options: Options) -> None:
     if options.start not in set(Start):
         raise _refuse("start", options.start, ", ".join(Start))
     for name, (low, high) in _BOUNDS.items():
         if not low <= getattr(options, name) <= high:
             raise _refuse(name, getattr(options, name), f"{low:g} to {high:g}")
     if options.journey_retention_days < options.lookback_days:
-        raise _refuse("journey_retention_days", options.journey_retention_days, f"at least --lookback-days ({options.lookback_days})")
-    return options
+        allowed = f"at least --lookback-days ({options.lookback_days})"
+        raise _refuse("journey_retention_days", options.journey_retention_days, allowed)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def define(t_env: StreamTableEnvironment, options: Options) -> None:
-    """Make the sink tables `signals`, `alerts`, `quarantine_topic`, `late_topic` (tenant_id, message) and `stored` (n)."""
+    """Make the sink tables.
+
+    `signals`, `alerts`, `quarantine_topic`, `late_topic` have (tenant_id, message), `stored` has (n).
+    """
     topics = Topics(options.topic_prefix)
     schema = Schema.new_builder().column("tenant_id", DataTypes.STRING()).column("message", DataTypes.STRING()).build()
     for table, topic in (
@@ -33,7 +36,8 @@ def define(t_env: StreamTableEnvironment, options: Options) -> None:
             # A quarantined message may be as large as the broker takes, and base64 makes it a third larger.
             .option("properties.max.request.size", str(24 * 1024 * 1024))
             .option("properties.compression.type", "lz4")
-            # Every row has a natural key, so a repeated record is harmless; transactions would show results only at checkpoints.
+            # Every row has a natural key, so a repeated record is harmless; transactions would show
+            # results only at checkpoints.
             .option("sink.delivery-guarantee", "at-least-once")
             .option("key.format", "raw")
             .option("key.fields", "tenant_id")
@@ -44,5 +48,7 @@ def define(t_env: StreamTableEnvironment, options: Options) -> None:
     # Rows that a stage has written to ClickHouse end here.
     t_env.create_temporary_table(
         "stored",
-        TableDescriptor.for_connector("blackhole").schema(Schema.new_builder().column("n", DataTypes.INT()).build()).build(),
+        TableDescriptor.for_connector("blackhole")
+        .schema(Schema.new_builder().column("n", DataTypes.INT()).build())
+        .build(),
     )

@@ -1,4 +1,7 @@
-"""What functions open in a Python worker: connections from options and passwords from the environment, and sink metrics."""
+"""What functions open in a Python worker.
+
+Connections from options and passwords from the environment, and sink metrics.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Key performance indicators of a campaign: the one place that holds their formulas.
 
-All take integer counts and integer micros of one currency. A ratio whose denominator is 0 is undefined and is None: it is
+All take integer counts and integer micros of one currency. A ratio whose denominator is 0 is undefined and is None: it
+is
 never 0, NaN or infinite, and whoever shows it says that there is no figure.
 """
 
@@ -41,7 +42,8 @@ def ratio(numerator: int, denominator: int) -> float | None:
 def performance_score(ctr: float | None, conversion_rate: float | None, roas: float | None) -> float | None:
     """Return 100·(0.3·min(CTR/0.05, 1) + 0.3·min(CVR/0.10, 1) + 0.4·min(ROAS/3, 1)), a figure in 0..100.
 
-    An undefined part counts 0 as long as another part is defined: a campaign with impressions and no click has no conversion
+    An undefined part counts 0 as long as another part is defined: a campaign with impressions and no click has no
+    conversion
     rate, and its score must not look better for that. None when no part is defined, which means that nothing happened.
     """
     if ctr is None and conversion_rate is None and roas is None:

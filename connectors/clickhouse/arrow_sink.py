@@ -1,6 +1,7 @@
 """Write whole Arrow batches to ClickHouse, synchronously.
 
-A batch is written when `write` returns. Flink's vectorised functions finish their batch before a checkpoint barrier passes, so
+A batch is written when `write` returns. Flink's vectorised functions finish their batch before a checkpoint barrier
+passes, so
 nothing that a checkpoint covers can be missing; a batch written twice is the same rows again, which the tables replace.
 """
 
@@ -34,7 +35,10 @@ class ArrowSink:
         self._client: Client | None = None
 
     def client(self) -> Client:
-        """Return the open client, connecting if need be. May block for the connection time-out and raise a ClickHouseError."""
+        """Return the open client, connecting if need be.
+
+        May block for the connection time-out and raise a ClickHouseError.
+        """
         if self._client is None:
             self._client = connect(self._address)
         return self._client
@@ -44,7 +48,9 @@ class ArrowSink:
 
         Blocks until ClickHouse has acknowledged them; transient faults are tried again, and the last error is raised.
         """
-        batch = pa.table({name: column if isinstance(column, pa.Array) else pa.array(column) for name, column in columns.items()})
+        batch = pa.table(
+            {name: column if isinstance(column, pa.Array) else pa.array(column) for name, column in columns.items()}
+        )
         if batch.num_rows:
             with_retries(lambda: self.client().insert_arrow(table, batch), f"insert into {table}")
         return int(batch.num_rows)

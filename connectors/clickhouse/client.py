@@ -23,11 +23,13 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_SECONDS = 5
 # One insert of a batch takes well below a second; a server that says nothing for this long is treated as down.
 SEND_RECEIVE_TIMEOUT_SECONDS = 30
-# After this the operator fails and Flink restarts it from the checkpoint with its own back-off: a job that waits for ever hides
+# After this the operator fails and Flink restarts it from the checkpoint with its own back-off: a job that waits for
+# ever hides
 # the fault from the operator's view.
 RETRY_FOR_SECONDS = 60.0
 MAX_WAIT_SECONDS = 5.0
-# Server errors that pass by themselves. 3 and 999 are unexpected end and Keeper faults, 159 and 160 time-outs, 202 too many queries,
+# Server errors that pass by themselves. 3 and 999 are unexpected end and Keeper faults, 159 and 160 time-outs, 202
+# too many queries,
 # 209 and 210 socket faults, 241 memory limit, 242 read-only replica, 252 too many parts, 319 unknown insert status.
 TRANSIENT_CODES = frozenset({3, 159, 160, 202, 209, 210, 241, 242, 252, 319, 425, 999})
 
@@ -74,7 +76,10 @@ class ClickHouseAddress:
 
 
 def connect(address: ClickHouseAddress, *, database: str | None = None) -> Client:
-    """Open a client of `address`; raises a ClickHouseError when the server cannot be reached. Not safe across threads."""
+    """Open a client of `address`.
+
+    Raises a ClickHouseError when the server cannot be reached. Not safe across threads.
+    """
     return clickhouse_connect.get_client(
         host=address.host,
         port=address.port,
@@ -122,7 +127,12 @@ def with_retries(action: Callable[[], T], what: str, *, seconds: float = RETRY_F
 
     def note(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        log.warning("ClickHouse %s failed (%s, code %s), trying again", what, type(error).__name__, error_code(error) if error else None)
+        log.warning(
+            "ClickHouse %s failed (%s, code %s), trying again",
+            what,
+            type(error).__name__,
+            error_code(error) if error else None,
+        )
 
     retrying: Any = Retrying(
         retry=retry_if_exception(is_transient),

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 SCHEMA_FOLDER = Path(__file__).parent / "schema"
+OWN_TABLE = """
+CREATE TABLE IF NOT EXISTS schema_migrations (name String, checksum String, applied_at DateTime64(3, 'UTC'))
+ENGINE = ReplacingMergeTree ORDER BY name
+"""
 DATABASE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 log = logging.getLogger(__name__)
 
@@ -44,11 +48,9 @@ def migrate(client: Client, database: str) -> list[str]:
         raise ValueError(msg)
     client.command(f"CREATE DATABASE IF NOT EXISTS {database}")
     client.database = database
-    client.command(
-        "CREATE TABLE IF NOT EXISTS schema_migrations (name String, checksum String, applied_at DateTime64(3, 'UTC')) "
-        "ENGINE = ReplacingMergeTree ORDER BY name"
-    )
-    applied = dict(client.query("SELECT name, checksum FROM schema_migrations FINAL").result_rows)
+    client.command(OWN_TABLE)
+    rows = client.query("SELECT name, checksum FROM schema_migrations FINAL").result_rows
+    applied: dict[str, str] = dict(tuple(row) for row in rows)
     files = sorted(SCHEMA_FOLDER.glob("*.sql"))
     unknown = set(applied) - {file.name for file in files}
     if unknown:

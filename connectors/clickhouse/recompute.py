@@ -1,10 +1,13 @@
 """Recompute campaign figures from the event store.
 
-The stream counts what is on time. What comes late makes the windows and minutes that it belongs to wrong; they are computed again here
-from `events`, as absolute totals. Hours, days and weeks are always sums of the next finer grain. Every statement writes the same rows when
+The stream counts what is on time. What comes late makes the windows and minutes that it belongs to wrong; they are
+computed again here
+from `events`, as absolute totals. Hours, days and weeks are always sums of the next finer grain. Every statement
+writes the same rows when
 it is run again, with a newer revision.
 
-The revision is the server's clock when the statement began, so that of two overlapping runs the one that read later wins.
+The revision is the server's clock when the statement began, so that of two overlapping runs the one that read later
+wins.
 """
 
 from __future__ import annotations
@@ -41,17 +44,22 @@ class Bucket:
 
 
 _KEY = "tenant_id, campaign_id, channel, currency"
-_SUMS = ", ".join(f"sum({name}) AS {name}" for name in ("impressions", "clicks", "conversions", "cost_micros", "revenue_micros"))
+_SUMS = ", ".join(
+    f"sum({name}) AS {name}" for name in ("impressions", "clicks", "conversions", "cost_micros", "revenue_micros")
+)
 _NAMES = "impressions, clicks, conversions, cost_micros, revenue_micros"
 
 READ_WINDOWS = f"""
-SELECT {_KEY}, start_ms, {_SUMS}, count() AS events, max(created_ms) AS newest_created_at, toUnixTimestamp64Micro(now64(6)) AS revision
+SELECT
+    {_KEY}, start_ms, {_SUMS}, count() AS events, max(created_ms) AS newest_created_at,
+    toUnixTimestamp64Micro(now64(6)) AS revision
 FROM
 (
     SELECT
         {_KEY}, {_NAMES},
         toUnixTimestamp64Milli(created_at) AS created_ms,
-        arrayJoin(arrayMap(back -> intDiv(toUnixTimestamp64Milli(event_time), 1000) * 1000 - back * 1000, range(5))) AS start_ms
+        intDiv(toUnixTimestamp64Milli(event_time), 1000) * 1000 AS second_ms,
+        arrayJoin(arrayMap(back -> second_ms - back * 1000, range(5))) AS start_ms
     FROM events FINAL
     WHERE tenant_id IN {{tenants:Array(String)}}
       AND event_time >= fromUnixTimestamp64Milli({{from_ms:Int64}}, 'UTC')
@@ -64,7 +72,8 @@ GROUP BY {_KEY}, start_ms
 
 RECOMPUTE_MINUTES = f"""
 INSERT INTO campaign_rollups ({_KEY}, grain, bucket_start, {_NAMES}, events, revision)
-SELECT {_KEY}, 'minute', fromUnixTimestamp64Milli(start_ms, 'UTC'), {_SUMS}, count(), toUnixTimestamp64Micro(now64(6))
+SELECT {_KEY}, 'minute', fromUnixTimestamp64Milli(start_ms, 'UTC'), {_SUMS}, count(),
+       toUnixTimestamp64Micro(now64(6))
 FROM
 (
     SELECT {_KEY}, {_NAMES}, intDiv(toUnixTimestamp64Milli(event_time), 60000) * 60000 AS start_ms
@@ -80,12 +89,14 @@ GROUP BY {_KEY}, start_ms
 
 ROLL_UP = f"""
 INSERT INTO campaign_rollups ({_KEY}, grain, bucket_start, {_NAMES}, events, revision)
-SELECT {_KEY}, {{grain:String}}, fromUnixTimestamp64Milli(start_ms, 'UTC'), {_SUMS}, sum(finer.events), toUnixTimestamp64Micro(now64(6))
+SELECT {_KEY}, {{grain:String}}, fromUnixTimestamp64Milli(start_ms, 'UTC'), {_SUMS}, sum(finer.events),
+       toUnixTimestamp64Micro(now64(6))
 FROM
 (
     SELECT
         {_KEY}, {_NAMES}, events,
-        intDiv(toUnixTimestamp64Milli(bucket_start) - {{origin:Int64}}, {{size:Int64}}) * {{size:Int64}} + {{origin:Int64}} AS start_ms
+        toUnixTimestamp64Milli(bucket_start) - {{origin:Int64}} AS since_origin,
+        intDiv(since_origin, {{size:Int64}}) * {{size:Int64}} + {{origin:Int64}} AS start_ms
     FROM campaign_rollups FINAL
     WHERE grain = {{finer:String}}
       AND tenant_id IN {{tenants:Array(String)}}
@@ -116,7 +127,9 @@ COARSER = (Grain("hour", "minute", HOUR_MS), Grain("day", "hour", DAY_MS), Grain
 
 
 def _statements(buckets: Iterable[Bucket], *, per_hour: bool) -> Iterator[list[Bucket]]:
-    """Cut the distinct buckets, in time order, into pieces of limited length (and of one hour each, which limits what is scanned)."""
+    """Cut the distinct buckets, in time order, into pieces of limited length (and of one hour each, which limits what
+    is scanned).
+    """
     ordered = sorted(set(buckets))
     for _, group in groupby(ordered, key=lambda bucket: bucket.start_ms // HOUR_MS if per_hour else 0):
         members = list(group)

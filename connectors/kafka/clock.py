@@ -1,8 +1,11 @@
 """The clock of quiet partitions.
 
-A watermark is the minimum over all partitions, so one without traffic would hold back the results of the others, and the last windows before
-all traffic stops would never close. A clock tick, a record with a null value and the key `tributary.clock`, is appended to a partition that
-has been quiet since the last look, as long as any partition has had an event lately. Being part of the partition, it says exactly that
+A watermark is the minimum over all partitions, so one without traffic would hold back the results of the others, and
+the last windows before
+all traffic stops would never close. A clock tick, a record with a null value and the key `tributary.clock`, is
+appended to a partition that
+has been quiet since the last look, as long as any partition has had an event lately. Being part of the partition, it
+says exactly that
 all before it has been read; the wall clock of a worker could not say that while it catches up.
 """
 
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_MS = 5_000
-# Ticks go on this long after the newest event of the topic: the longest window (a minute), and time for what is late to be revised after it.
+# Ticks go on this long after the newest event of the topic: the longest window (a minute), and time for what is late
+# to be revised after it.
 LINGER_SECONDS = 90.0
 
 
@@ -61,7 +65,10 @@ class Clock:
         self._quiet = QuietPartitions(time.monotonic())
 
     def tick(self) -> int:
-        """Look once and tick what is quiet; return how many ticks were sent. Blocks for the broker's time-out at most."""
+        """Look once and tick what is quiet.
+
+        Return how many ticks were sent. Blocks for the broker's time-out at most.
+        """
         try:
             return self._tick()
         except KafkaError as error:
@@ -72,15 +79,25 @@ class Clock:
     def _tick(self) -> int:
         brokers = self._bootstrap.split(",")
         if self._consumer is None:
-            self._consumer = KafkaConsumer(bootstrap_servers=brokers, request_timeout_ms=REQUEST_TIMEOUT_MS, enable_auto_commit=False)
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=brokers, request_timeout_ms=REQUEST_TIMEOUT_MS, enable_auto_commit=False
+            )
         if self._producer is None:
             self._producer = KafkaProducer(
-                bootstrap_servers=brokers, acks=1, linger_ms=0, retries=0, request_timeout_ms=REQUEST_TIMEOUT_MS, max_block_ms=REQUEST_TIMEOUT_MS
+                bootstrap_servers=brokers,
+                acks=1,
+                linger_ms=0,
+                retries=0,
+                request_timeout_ms=REQUEST_TIMEOUT_MS,
+                max_block_ms=REQUEST_TIMEOUT_MS,
             )
         partitions = sorted(self._consumer.partitions_for_topic(self._topic) or ())
         ends = self._consumer.end_offsets([TopicPartition(self._topic, partition) for partition in partitions])
         quiet = self._quiet.look({at.partition: end for at, end in ends.items()}, time.monotonic())
-        sent = [self._producer.send(self._topic, key=CLOCK_TICK_KEY.encode(), value=None, partition=partition) for partition in quiet]
+        sent = [
+            self._producer.send(self._topic, key=CLOCK_TICK_KEY.encode(), value=None, partition=partition)
+            for partition in quiet
+        ]
         for future in sent:
             metadata = future.get(timeout=REQUEST_TIMEOUT_MS / 1000)
             self._quiet.ticked(metadata.partition, metadata.offset)

@@ -1,6 +1,7 @@
 """Writes to the Redis cache: a newer version replaces an older one, never the other way round.
 
-Redis is a cache: when it is lost, answers become slower, never wrong. So a write that fails is counted and forgotten, and after a failure
+Redis is a cache: when it is lost, answers become slower, never wrong. So a write that fails is counted and forgotten,
+and after a failure
 writes pause for a moment instead of making the stream wait for every batch.
 """
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 0.5  # a healthy Redis answers a pipeline within milliseconds; the stream must not wait longer for a cache
+TIMEOUT_SECONDS = (
+    0.5  # a healthy Redis answers a pipeline within milliseconds; the stream must not wait longer for a cache
+)
 PAUSE_SECONDS = 5.0  # how long writes are left out after a failure
 METRICS_TTL_SECONDS = 300
 JOURNEY_TTL_SECONDS = 3600
@@ -52,7 +55,10 @@ def journey_key(tenant_id: str, customer_id: str, stage: str) -> str:
 
 
 class Cache:
-    """Versioned writes in pipelines. Never raises for a Redis fault; `failures` counts the batches that were left out."""
+    """Versioned writes in pipelines.
+
+    Never raises for a Redis fault; `failures` counts the batches that were left out.
+    """
 
     def __init__(self, url: str, password: str | None = None) -> None:
         """Prepare a client; it connects at the first write."""
@@ -61,7 +67,7 @@ class Cache:
             password=password or None,
             socket_timeout=TIMEOUT_SECONDS,
             socket_connect_timeout=TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 1),  # type: ignore[no-untyped-call]
+            retry=Retry(NoBackoff(), 1),
         )
         self._set_field = self._client.register_script(SET_FIELD_IF_NEWER)
         self._set = self._client.register_script(SET_IF_NEWER)
@@ -80,7 +86,10 @@ class Cache:
             log.warning("Redis write left out (%s); next try in %.0f s", type(error).__name__, PAUSE_SECONDS)
 
     def put_campaign_fields(self, rows: Iterable[tuple[str, str, int, str]]) -> None:
-        """Write (key, field, window end in ms, JSON) rows of `metrics:campaign:…` hashes; the JSON holds its `window_end`."""
+        """Write (key, field, window end in ms, JSON) rows of `metrics:campaign:…` hashes.
+
+        The JSON holds its `window_end`.
+        """
 
         def write() -> None:
             with self._client.pipeline(transaction=False) as pipe:

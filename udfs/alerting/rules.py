@@ -1,7 +1,9 @@
 """The built-in alert rules and their life: held before they are raised, and cleared only past a recovery threshold.
 
-A rule is evaluated on a value at an event time. It is raised after `hold` breaches in a row, so that one odd window alerts nobody, and cleared when the value
-is back past `recovery`, which lies on the good side of the threshold, so that a value that hovers at the threshold does not flap.
+A rule is evaluated on a value at an event time. It is raised after `hold` breaches in a row, so that one odd window
+alerts nobody, and cleared when the value
+is back past `recovery`, which lies on the good side of the threshold, so that a value that hovers at the threshold
+does not flap.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ class Rule:
         return value >= recovery if self.below else value <= recovery
 
 
-# Thresholds: SPEC G1. Recovery lies a little on the good side of each. Three evaluations of 5 s filter out a single bad window.
+# Thresholds: SPEC G1. Recovery lies a little on the good side of each. Three evaluations of 5 s filter out a single
+# bad window.
 PERFORMANCE = Rule("low_performance", "performance_score", Severity.WARNING, 60.0, 65.0, below=True, hold=3)
 BUDGET = Rule("budget_utilization", "budget_utilization", Severity.CRITICAL, 0.9, 0.85, below=False, hold=1)
 # The thresholds are factors of the campaign's own baseline.
@@ -51,7 +54,7 @@ COVERAGE = Rule("attribution_coverage", "attribution_coverage", Severity.WARNING
 QUARANTINE = Rule("quarantine_rate", "quarantine_rate", Severity.CRITICAL, 0.05, 0.02, below=False, hold=1)
 
 
-def evaluate(  # noqa: PLR0913 - an evaluation has these six parts
+def evaluate(
     rule: Rule,
     state: dict[str, list[Any]],
     value: float,
@@ -63,7 +66,8 @@ def evaluate(  # noqa: PLR0913 - an evaluation has these six parts
 
     Args:
         rule: the rule.
-        state: kept between evaluations of one subject: rule name -> [breaches in a row, opened at ms or 0]; changed in place.
+        state: kept between evaluations of one subject: rule name -> [breaches in a row, opened at ms or 0]; changed in
+        place.
         value: the metric's value.
         time_ms: event time of the value, UTC ms. The alert's id is made of it, so that a replay writes the same alert.
         subject: `tenant_id`, `campaign_id`, `channel` of the alert.

@@ -1,4 +1,5 @@
-"""What the rules watch: a campaign's rolling minute, budget and baseline, and a tenant's quarantine rate and attribution coverage.
+"""What the rules watch: a campaign's rolling minute, budget and baseline, and a tenant's quarantine rate and
+attribution coverage.
 
 States are plain dicts of JSON values, changed in place; times are event times in UTC ms.
 """
@@ -24,11 +25,14 @@ Alerts = list[dict[str, Any]]
 def watch_tile(state: dict[str, Any], signal: dict[str, Any]) -> Alerts:
     """Take in one 5 s window (those that do not overlap) of a campaign; return the alerts that changed.
 
-    When a newer window comes, the rolling minute up to the one before it is complete over all channels, and is evaluated. Figures of different currencies are
+    When a newer window comes, the rolling minute up to the one before it is complete over all channels, and is
+    evaluated. Figures of different currencies are
     watched apart.
     """
     by_currency = state.setdefault("currencies", {})
-    mine = by_currency.setdefault(signal["currency"], {"tiles": {}, "newest": 0, "spend": 0, "rules": {}, "baseline": [0, 0.0]})
+    mine = by_currency.setdefault(
+        signal["currency"], {"tiles": {}, "newest": 0, "spend": 0, "rules": {}, "baseline": [0, 0.0]}
+    )
     end = signal["window_end"]
     alerts: Alerts = []
     mine["spend"] += signal["cost_micros"]
@@ -46,7 +50,9 @@ def watch_tile(state: dict[str, Any], signal: dict[str, Any]) -> Alerts:
 def _evaluate_minute(state: dict[str, Any], mine: dict[str, Any], signal: dict[str, Any]) -> Alerts:
     newest = mine["newest"]
     mine["tiles"] = {end: sums for end, sums in mine["tiles"].items() if int(end) > newest - ROLLING_MS}
-    impressions, clicks, conversions, cost, revenue = (sum(column) for column in zip(*mine["tiles"].values(), strict=True))
+    impressions, clicks, conversions, cost, revenue = (
+        sum(column) for column in zip(*mine["tiles"].values(), strict=True)
+    )
     figures = kpis(impressions, clicks, conversions, cost, revenue)
     subject = {name: signal[name] for name in ("tenant_id", "campaign_id", "channel")}
     rules = mine["rules"]
@@ -63,7 +69,9 @@ def _evaluate_minute(state: dict[str, Any], mine: dict[str, Any], signal: dict[s
     return [alert for alert in found if alert]
 
 
-def _check_budget(state: dict[str, Any], mine: dict[str, Any], time_ms: int, subject: dict[str, str], currency: str) -> dict[str, Any] | None:
+def _check_budget(
+    state: dict[str, Any], mine: dict[str, Any], time_ms: int, subject: dict[str, str], currency: str
+) -> dict[str, Any] | None:
     budget = state.get("budget")
     if not budget or budget[0] != currency:
         return None
@@ -100,7 +108,10 @@ def watch_coverage(state: dict[str, Any], tenant_id: str, conversion_id: str, ti
 
 
 def watch_counts(state: dict[str, Any], tenant_id: str, totals: list[list[Any]]) -> Alerts:
-    """Take in new totals [tenant, bucket ms, outcome, reasons, n] of a tenant; evaluate a bucket when a newer one begins."""
+    """Take in new totals [tenant, bucket ms, outcome, reasons, n] of a tenant.
+
+    Evaluate a bucket when a newer one begins.
+    """
     alerts: Alerts = []
     for _, bucket, outcome, reasons, number in sorted(totals, key=lambda total: total[1]):
         if outcome not in {"valid", "quarantined"}:
@@ -116,5 +127,5 @@ def watch_counts(state: dict[str, Any], tenant_id: str, totals: list[list[Any]])
                 alerts += [alert] if alert else []
             state["bucket"], state["counted"] = bucket, {}
         if bucket >= held:
-            state["counted"][reasons] = number
+            state.setdefault("counted", {})[reasons] = number
     return alerts

@@ -1,8 +1,11 @@
 """Anomalies of a campaign's minutes against a seasonal baseline.
 
-The baseline of a metric is its mean and variance in the same hour of the week, learned as the stream goes with exponentially decreasing weights (West, "Updating
-mean and variance estimates", CACM 22(9), 1979, with a floor on the weight of the newest value). Until an hour has enough samples,
-the baseline over all hours stands in. A value is an anomaly when it is 3 standard deviations or more from the mean (SPEC B6). It is
+The baseline of a metric is its mean and variance in the same hour of the week, learned as the stream goes with
+exponentially decreasing weights (West, "Updating
+mean and variance estimates", CACM 22(9), 1979, with a floor on the weight of the newest value). Until an hour has
+enough samples,
+the baseline over all hours stands in. A value is an anomaly when it is 3 standard deviations or more from the mean
+(SPEC B6). It is
 flagged, never removed, and enters the baseline cut to 3 deviations: a lasting change is learned, a single spike is not.
 """
 
@@ -13,7 +16,8 @@ from typing import Any
 
 DEVIATIONS = 3.0
 MINIMUM_SAMPLES = 30  # below this the standard deviation itself is too uncertain
-WEIGHT = 0.01  # of the newest minute: the memory of an hour of the week is about 100 minutes, which is the same hour of two weeks
+# Of the newest minute: the memory of an hour of the week is about 100 minutes, the same hour of two weeks.
+WEIGHT = 0.01
 HOUR_MS = 3_600_000
 HOURS_OF_WEEK = 168
 METRICS = ("impressions", "clicks", "conversions", "cost_micros", "revenue_micros")
@@ -32,7 +36,8 @@ def learn(baseline: list[float], value: float) -> list[float]:
 def deviations(baseline: list[float], value: float) -> float | None:
     """Return the distance of a value from the mean in standard deviations; None while the baseline says too little.
 
-    A metric that never varied has no standard deviation: it is compared with the square root of its mean, the deviation of a count.
+    A metric that never varied has no standard deviation: it is compared with the square root of its mean, the
+    deviation of a count.
     """
     samples, mean, variance = baseline
     if samples < MINIMUM_SAMPLES:
@@ -63,7 +68,10 @@ def check_minute(state: dict[str, Any], minute: dict[str, Any]) -> list[dict[str
             found.append(
                 {
                     "kind": "anomaly",
-                    **{name: minute[name] for name in ("tenant_id", "campaign_id", "channel", "currency", "bucket_start")},
+                    **{
+                        name: minute[name]
+                        for name in ("tenant_id", "campaign_id", "channel", "currency", "bucket_start")
+                    },
                     "metric": metric,
                     "value": value,
                     "expected": expected,
