@@ -23,6 +23,7 @@ _POLL_SECONDS = 0.1
 # How often a wait is explained: often enough to see that nothing hangs.
 _EXPLAIN_SECONDS = 10.0
 _LOG_LINES = 25
+_FRAMES = ("at ", "... ")
 
 
 @dataclass(slots=True)
@@ -139,8 +140,9 @@ def _finish(component: Component) -> None:
 
 
 def _tail(log: Path) -> str:
+    """Return the last lines of a log without Java's stack frames, which bury what went wrong."""
     try:
         with log.open(encoding="utf-8", errors="replace") as lines:
-            return "".join(deque(lines, maxlen=_LOG_LINES)).rstrip()
+            return "".join(deque((line for line in lines if not line.lstrip().startswith(_FRAMES)), _LOG_LINES)).rstrip()
     except OSError:
         return "(empty)"
