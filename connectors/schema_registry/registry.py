@@ -43,8 +43,8 @@ class RegisteredSchema:
 class SchemaRegistry(Protocol):
     """Read access to registered schemas.
 
-    Every method may raise UnknownSchemaError, InvalidSchemaError or RegistryUnavailableError. Only the first says
-    anything about the message that named the id: the other two must not send a message to quarantine as unknown.
+    Every method may raise UnknownSchemaError, InvalidSchemaError or RegistryUnavailableError. The last says nothing
+    about the message that named the id: it must not send a message to quarantine.
     """
 
     def schema(self, schema_id: int) -> RegisteredSchema:
