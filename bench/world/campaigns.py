@@ -21,11 +21,14 @@ _PLATFORM_CONVERSION_RATE = 0.04
 class Campaigns:
     """The campaign events of one tenant in one lap.
 
-    The tenant's campaigns run all the time and are launched once, in the prologue. Flights start and end within the lap.
+    The tenant's campaigns run all the time and are launched once, in the prologue. Flights start and end within the
+    lap.
     """
 
     def __init__(self, tenant: Tenant, expected: int, report_share: float, rng: Random) -> None:
-        """`expected` is about how many campaign events the lap has for this tenant; a quarter of its campaigns fly if it is enough."""
+        """`expected` is about how many campaign events the lap has for this tenant; a quarter of its campaigns fly if
+        it is enough.
+        """
         self._tenant = tenant
         self._rng = rng
         self._report_share = report_share
@@ -111,7 +114,8 @@ def increment(plan: CampaignPlan, mean_value_micros: int, rng: Random) -> Record
     if kind < 0.80:
         cost = int(plan.channel.cpm_micros / 1000 * rng.uniform(0.5, 1.5))
         return metrics("increment", plan.currency, impressions=1, cost_micros=cost)
-    # Clicks and conversions are far more frequent here than per impression, so that every ratio of a small run has a meaning.
+    # Clicks and conversions are far more frequent here than per impression, so that every ratio of a small run has a
+    # meaning.
     if kind < 0.97:
         return metrics("increment", plan.currency, clicks=1, cost_micros=int(rng.uniform(50_000, 900_000)))
     value = int(mean_value_micros * rng.lognormvariate(0, 0.6))

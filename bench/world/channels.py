@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class Channel:
     """One channel as the customer meets it.
 
-    `effect` is the probability that one touch alone brings about a conversion (see truth.py). `early` and `late` say how often
-    it is met at the start and at the end of a journey, relative to the others. `cpm_micros` is the price of 1,000 impressions
-    and `click_rate` clicks per impression, for paid channels.
+    `effect` is the probability that one touch alone brings about a conversion (see truth.py). `early` and `late` say
+    how often it is met at the start and at the end of a journey, relative to the others. `cpm_micros` is the price of
+    1,000 impressions and `click_rate` clicks per impression, for paid channels.
     """
 
     name: str
@@ -29,8 +29,9 @@ class Channel:
         return self.cpm_micros > 0
 
 
-# Channels that open journeys are weak closers and the other way round, so that first touch and last touch must disagree with the
-# truth. Direct visits are common before a conversion and cause next to none. Prices and click rates are of a usual magnitude.
+# Channels that open journeys are weak closers and the other way round, so that first touch and last touch must
+# disagree with the truth. Direct visits are common before a conversion and cause next to none. Prices and click rates
+# are of a usual magnitude.
 CHANNELS: tuple[Channel, ...] = (
     Channel("display", 0.020, 1.6, 0.5, ("google_ads", "criteo"), ("impression", "click"), 3_000_000, 0.006),
     Channel("video", 0.035, 1.3, 0.3, ("youtube", "tiktok"), ("impression", "view", "click"), 9_000_000, 0.010),

@@ -1,7 +1,7 @@
 """When each message is due and when its event happened.
 
-Message number k of a run is due at a moment that the rate alone decides (open loop), however late the producer is. Its event
-happened at that moment too (live), or in a virtual time that runs at its own speed (fixed).
+Message number k of a run is due at a moment that the rate alone decides (open loop), however late the producer is.
+Its event happened at that moment too (live), or in a virtual time that runs at its own speed (fixed).
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from bench.world.seasonality import busy_ms_until, moment_of_busy_ms
 
 @dataclass(frozen=True, slots=True)
 class LiveClock:
-    """Events happen when they are sent. With `seasonal` the rate follows the hour and the day; `rate` is its weekly mean."""
+    """Events happen when they are sent. With `seasonal` the rate follows the hour and the day; `rate` is its weekly
+    mean.
+    """
 
     start_ms: int
     rate: float

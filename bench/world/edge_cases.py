@@ -1,4 +1,6 @@
-"""Journeys made to hit the rules of attribution exactly: limits of the lookback, ties, refunds, late touches, awkward values."""
+"""Journeys made to hit the rules of attribution exactly: limits of the lookback, ties, refunds, late touches, awkward
+values.
+"""
 
 from __future__ import annotations
 
@@ -135,7 +137,11 @@ def touchless(scene: Scene) -> list[Step]:
 def refund_part(scene: Scene) -> list[Step]:
     """A refund of a part, in micros that do not divide evenly."""
     won = scene.won()
-    touches = (scene.touch("search", won, -9_000), scene.touch("email", won, -8_000), scene.touch("direct", won, -7_000))
+    touches = (
+        scene.touch("search", won, -9_000),
+        scene.touch("email", won, -8_000),
+        scene.touch("direct", won, -7_000),
+    )
     return _steps(*touches, won, scene.back(won, 19_999_999))
 
 
@@ -154,7 +160,9 @@ def refund_first(scene: Scene) -> list[Step]:
 def cancelled(scene: Scene) -> list[Step]:
     """A cancellation takes the whole, whatever value it states; a refund besides changes nothing."""
     won = scene.won()
-    return _steps(scene.touch("native", won, -9_000), won, scene.back(won, 0, "cancellation"), scene.back(won, 5_000_000))
+    return _steps(
+        scene.touch("native", won, -9_000), won, scene.back(won, 0, "cancellation"), scene.back(won, 5_000_000)
+    )
 
 
 def converts_twice(scene: Scene) -> list[Step]:

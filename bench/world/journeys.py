@@ -37,7 +37,7 @@ class JourneyMaker:
     """Makes the journeys of one tenant and tells `truth` what caused their conversions."""
 
     def __init__(self, tenant: Tenant, truth: Truth, *, v2_share: float, anonymous_share: float, rng: Random) -> None:
-        """`v2_share` of the touchpoints use schema version 2; `anonymous_share` carry the device's id as customer id."""
+        """`v2_share` of the touchpoints use schema version 2, `anonymous_share` carry a device id as customer id."""
         self.tenant = tenant
         self.rng = rng
         self._truth = truth
@@ -144,7 +144,9 @@ class JourneyMaker:
         return Draft(self.tenant.tenant_id, "journey_stage_change", record)
 
     def _purchase(self, customer: Customer, journey_id: str, value: int) -> list[Step]:
-        """The conversion, and what may follow it: a change of stage, touches, another conversion, a refund or a cancellation."""
+        """The conversion, and what may follow it: a change of stage, touches, another conversion, a refund or a
+        cancellation.
+        """
         rng, currency = self.rng, self.tenant.currency
         kind = "signup" if value == 0 else "purchase"
         won = self.convert(customer, journey_id, conversion(value, currency, conversion_type=kind))

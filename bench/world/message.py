@@ -30,9 +30,10 @@ class Label:
 class Planned:
     """A message ready but for its times and lap.
 
-    `value` holds the stand-ins of records.py in encoded form (None: a null value), `line` the message's part of a record file,
-    empty when no file is wanted. The times are those of the message that is `created_lead` and `event_lead` places further on;
-    `shift_ms` is added to the event's. With `event_from_created` the event's time starts from the time of sending.
+    `value` holds the stand-ins of records.py in encoded form (None: a null value), `line` the message's part of a
+    record file, empty when no file is wanted. The times are those of the message that is `created_lead` and
+    `event_lead` places further on; `shift_ms` is added to the event's. With `event_from_created` the event's time
+    starts from the time of sending.
     """
 
     key: bytes
@@ -59,7 +60,9 @@ class Planned:
 
 @lru_cache(maxsize=8192)
 def avro_long(number: int) -> bytes:
-    """An integer as Avro writes a long: zigzag, seven bits a byte, lowest first (Avro specification, binary encoding)."""
+    """An integer as Avro writes a long: zigzag, seven bits a byte, lowest first (Avro specification, binary
+    encoding).
+    """
     rest = number << 1 if number >= 0 else (-number << 1) - 1
     encoded = bytearray()
     while rest > 0x7F:
@@ -88,9 +91,7 @@ def plan_message(draft: Draft, encoder: EventEncoder, *, with_line: bool) -> Pla
         found = value.count(_EVENT_VARINT), value.count(_CREATED_VARINT)
         if found != (line.count(_EVENT_DIGITS), line.count(_CREATED_DIGITS)):
             raise ValueError(f"a {draft.event_type} contains the stand-in for a time by accident")
-    return Planned(
-        key, value, line, label, shift_ms=draft.shift_ms, event_from_created=draft.from_created
-    )
+    return Planned(key, value, line, label, shift_ms=draft.shift_ms, event_from_created=draft.from_created)
 
 
 def record_line(draft: Draft) -> bytes:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from bench.world.faults.catalog import FAULTS, FAULT_GROUPS
+from bench.world.faults.catalog import FAULT_GROUPS, FAULTS
 
 FAMILIES = ("campaign", "journey", "personalization")
-# A lap is long enough that journeys have room and short enough to be built in seconds and held in memory (1.5 kB a message).
+# A lap is long enough that journeys have room and short enough to be built in about 3 s and held in 300 MB.
 SMALLEST_LAP = 2_000
-LARGEST_LAP = 200_000
+LARGEST_LAP = 100_000
 # At a low rate a lap lasts ten minutes, so that a demonstration shows whole journeys.
 LAP_SECONDS = 600
 
@@ -23,8 +23,9 @@ class OptionError(ValueError):
 class WorldOptions:
     """Shape of the world. Shares lie in 0..1, weights are relative, times are milliseconds.
 
-    `zipf` is the exponent of the tenants' sizes (0: all equal); `top_share` fixes the share of the first tenant instead.
-    `campaigns` is the number of campaigns of the largest tenant. `faults` maps a fault's name to its share of the messages.
+    `zipf` is the exponent of the tenants' sizes (0: all equal); `top_share` fixes the share of the first tenant
+    instead. `campaigns` is the number of campaigns of the largest tenant. `faults` maps a fault's name to its share
+    of the messages.
     """
 
     seed: int = 1

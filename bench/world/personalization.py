@@ -18,9 +18,10 @@ _SEGMENTS = ("new", "active", "loyal", "at_risk", "lapsed")
 
 def personalization(tenant: Tenant, rng: Random, event_type: str | None = None) -> Draft:
     """A personalization event of one of the tenant's customers; of a random type unless one is named."""
-    kind = event_type or rng.choices(
-        ("personalization_trigger", "content_optimization", "segment_update"), (60, 30, 10)
-    )[0]
+    kind = (
+        event_type
+        or rng.choices(("personalization_trigger", "content_optimization", "segment_update"), (60, 30, 10))[0]
+    )
     customer = rng.choice(tenant.customers)
     record: Record = {
         "envelope": tenant.envelope(kind, "engine", customer, rng.randrange(len(customer.devices))),

@@ -20,8 +20,8 @@ _EVENT_TYPES = ("touchpoint_interaction", "conversion_event", "campaign_optimiza
 class Probes:
     """Three tagged events before every `every`-th message: touch, conversion, campaign increment of campaign `probe`.
 
-    The ids are `probe-{run}-{message number}` with `-touch`, `-conversion` or `-increment` behind it, the customer's is the same
-    without an ending; `created_at` is when the probe was due, UTC ms.
+    The ids are `probe-{run}-{message number}` with `-touch`, `-conversion` or `-increment` behind it, the customer's
+    is the same without an ending; `created_at` is when the probe was due, UTC ms.
     """
 
     def __init__(self, tenant: str, run: str, every: int, encoder: EventEncoder, *, with_lines: bool) -> None:

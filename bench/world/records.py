@@ -1,4 +1,6 @@
-"""Event records as dicts shaped like their Avro schemas, with stand-ins where a value is known only when the message is sent."""
+"""Event records as dicts shaped like their Avro schemas, with stand-ins where a value is known only when the message
+is sent.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ from typing import Any
 
 Record = dict[str, Any]
 
-# Stand-ins for the two times (UTC ms). They are searched for in the encoded message, so they are numbers that nothing else in a
-# record is.
+# Stand-ins for the two times (UTC ms). They are searched for in the encoded message, so they are numbers that nothing
+# else in a record is.
 EVENT_TIME = 1_234_567_890_123
 CREATED_AT = 1_345_678_901_234
 # Stand-in for the number of the lap, four characters at the end of the ids that must differ from lap to lap.
@@ -26,9 +28,9 @@ EVENT_TYPES = tuple(name for names in NAMES.values() for name in names)
 class Draft:
     """A message of the plan before it is encoded. Exactly one of `record`, `raw` and `copy_of` says what it carries.
 
-    `key` is the tenant, `event_type` that of the Avro record and `version` its schema's. The event's time is that of its place in the stream, or
-    of the draft `relative_to`, plus `shift_ms`; with `from_created` it is the time of sending plus `shift_ms`. `place` is filled
-    in by the plan.
+    `key` is the tenant, `event_type` that of the Avro record and `version` its schema's. The event's time is that of
+    its place in the stream, or of the draft `relative_to`, plus `shift_ms`; with `from_created` it is the time of
+    sending plus `shift_ms`. `place` is filled in by the plan.
     """
 
     key: str

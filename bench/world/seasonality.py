@@ -1,7 +1,7 @@
 """How busy the world is by hour of day and day of week, UTC.
 
-*Busy milliseconds* are milliseconds weighted by how busy they are; a week has as many of them as of ordinary ones. Events spread
-evenly over busy time are dense in busy hours.
+*Busy milliseconds* are milliseconds weighted by how busy they are; a week has as many of them as of ordinary ones.
+Events spread evenly over busy time are dense in busy hours.
 """
 
 from __future__ import annotations

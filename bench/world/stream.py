@@ -72,9 +72,7 @@ class Stream:
                 round_number, place = divmod(number - len(prologue), len(lap))
                 planned = lap[place]
             created = created_of(number + planned.created_lead)
-            if planned.event_from_created:
-                event = created + planned.shift_ms
-            elif live and planned.created_lead == planned.event_lead:
+            if planned.event_from_created or (live and planned.created_lead == planned.event_lead):
                 event = created + planned.shift_ms
             else:
                 event = event_of(number + planned.event_lead) + planned.shift_ms

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from bench.world.options import WorldOptions
 
 _CURRENCIES = ("EUR", "USD", "GBP", "JPY", "CHF")
-# An odd multiplier shuffles a counter without repeating: ids look random, so that they neither sort by age nor compress away.
+# An odd multiplier shuffles a counter without repeating: ids look random, so that they neither sort by age nor
+# compress away.
 _SHUFFLE = 2_654_435_761
 
 
@@ -64,7 +65,9 @@ class Tenant:
             "event_time": EVENT_TIME,
             "created_at": CREATED_AT,
             "source_platform": platform,
-            "consent": customer.consent if customer else {"marketing": True, "analytics": True, "personalization": True},
+            "consent": customer.consent
+            if customer
+            else {"marketing": True, "analytics": True, "personalization": True},
             "identifiers": customer.identifiers(device) if customer else {},
             "metadata": {},
         }

@@ -1,8 +1,8 @@
 """What truly causes conversions in the world: the yardstick for attribution.
 
-A journey converts with probability 1 - (1 - base) · Π (1 - effect of the touch's channel) over its touches: each touch has its own
-independent chance (a noisy-or). The credit a channel deserves is its Shapley value in that function, the mean of what it adds over
-all orders in which the channels of the path could have come (Shapley 1953).
+A journey converts with probability 1 - (1 - base) · Π (1 - effect of the touch's channel) over its touches: each
+touch has its own independent chance (a noisy-or). The credit a channel deserves is its Shapley value in that
+function, the mean of what it adds over all orders in which the channels of the path could have come (Shapley 1953).
 """
 
 from __future__ import annotations

@@ -56,9 +56,7 @@ class Specimens:
     def conversion(self, kind: str = "conversion", original_event_id: str | None = None) -> Draft:
         """A conversion_event."""
         tenant = self.maker.tenant
-        value = conversion(
-            tenant.mean_value_micros, tenant.currency, kind=kind, original_event_id=original_event_id
-        )
+        value = conversion(tenant.mean_value_micros, tenant.currency, kind=kind, original_event_id=original_event_id)
         return self.maker.convert(self._customer(), tenant.next_id("j"), value)
 
     def _customer(self) -> Customer:
