@@ -1,0 +1,1 @@
+"""Attribution: which touchpoints a conversion's value is credited to, by model."""

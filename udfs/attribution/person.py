@@ -1,0 +1,325 @@
+"""Attribution in the stream: one person's facts in; out come the credits and journeys that they change.
+
+Pure: the caller keeps the bytes. The answer depends on the set of facts, not on the order, the copies or the batches
+in which they come (limits below). The rules:
+
+- Touches stand in the order of (time, event id), whatever the order of their arrival.
+- A fact with a known event id changes nothing.
+- A conversion credits every touch of the person, of whatever journey, with conversion time - look-back <= touch time
+  <= conversion time. A touch after the conversion cannot have caused it. Several conversions each look back on their
+  own, over the same touches, because a touch does not stop working when something is bought, and because cutting the
+  path at the conversion before would make credits depend on which goals a tenant happens to track.
+- A conversion without a touch has one entry: channel `unattributed`, touchpoint id empty, at the conversion's time.
+- Refunds reduce the value, to 0 at most: what was never earned cannot be given back. A cancellation takes the whole
+  value, whatever its own says. Either may come before its conversion; one whose conversion never comes changes no
+  credit.
+- `revision` of an attribution is 1 + the touches in its window + its refunds and cancellations. It grows with every
+  fact that the credits rest on, and is the same when the stream is replayed.
+- `revision` of a journey is the number of its facts; stage and times are those of its newest (and first) facts by
+  (time, event id). Its value is the gross value of its conversions in the currency of the newest one. Facts without a
+  journey id are in no journey.
+
+What is kept is bounded by `AttributionSettings`. Where a fact comes later than the retention behind the person's
+newest fact, or where a person has more facts than there is room for, the oldest are forgotten, and what arrives for
+them afterwards is not counted (`PersonUpdate.expired` says so): only there can the order of arrival matter. There too,
+credits sum to the value and an attribution's revision never decreases.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from udfs.attribution import heuristics
+from udfs.attribution.apportion import apportion
+from udfs.attribution.person_state import (
+    CONVERSION_TYPE,
+    CONVERSIONS,
+    CONVERTED_AT,
+    CONVERTED_BY,
+    CONVERTED_IN,
+    CREATED_AT,
+    CURRENCY,
+    FACTS,
+    FORGOTTEN,
+    FORGOTTEN_REFUNDS,
+    GROSS_MICROS,
+    ID,
+    JOURNEY_ID,
+    MICROS_BY_CURRENCY,
+    NEWEST_ID,
+    NEWEST_TIME,
+    STAGE,
+    STARTED_AT,
+    TOUCHES,
+    Added,
+    Log,
+    PersonState,
+    decode,
+    encode,
+)
+from udfs.attribution.settings import AttributionSettings, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+UNATTRIBUTED = "unattributed"
+
+Credits = dict[str, dict[str, list[float] | list[int]]]
+
+# Kinds of facts. Every fact: kind, tenant_id, customer_id, journey_id, stage, event_id, time, created_at (UTC ms),
+# consent bits; after these:
+STAGE_CHANGE = "s"  # nothing more
+TOUCH = "t"  # channel, campaign_id, creative_id, source, interaction_type
+CONVERSION = "c"  # conversion_type, value_micros, currency, weight or null
+REFUND = "r"  # original_event_id, value_micros
+CANCELLATION = "x"  # original_event_id, value_micros
+
+
+class FactError(ValueError):
+    """A fact is none that the program knows, or facts of two people came together. Names no one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonUpdate:
+    """What a batch of facts changed."""
+
+    state: bytes
+    attributions: list[dict[str, Any]]
+    """One per conversion whose credits changed, ordered by (time, event id); see `_attribution`."""
+    journeys: list[dict[str, Any]]
+    """One per journey that has a new fact; see `_journey_row`."""
+    duplicates: int
+    """Facts that were known."""
+    expired: int
+    """Facts older than what is kept, which were not counted."""
+
+
+def apply_facts(state: bytes | None, facts: Sequence[Sequence[Any]], settings: AttributionSettings) -> PersonUpdate:
+    """Add `facts` of one person to `state` and return the new state and what follows.
+
+    Args:
+        state: the bytes of the call before; None for a person not seen yet.
+        facts: decoded `journey_fact` arrays of one tenant and customer, in any order. Times are UTC ms, values micros.
+        settings: models, look-back, and bounds.
+
+    Raises:
+        FactError: unknown kind, or facts of more than one person.
+        StateVersionError: the state was written by a newer program.
+    """
+    person = decode(state)
+    if not facts:
+        return PersonUpdate(state or encode(person), [], [], 0, 0)
+    tenant_id, customer_id = facts[0][1], facts[0][2]
+    affected: set[str] = set()
+    changed: dict[str, list[Any]] = {}
+    duplicates = expired = 0
+    for fact in facts:
+        if fact[1] != tenant_id or fact[2] != customer_id:
+            raise FactError("facts of more than one person in a batch; allowed: one tenant and customer")
+        added = _add(person, fact, settings, affected)
+        if added is Added.NEW:
+            if fact[3]:
+                changed[fact[3]] = _count_in_journey(person, fact)
+        elif added is Added.DUPLICATE:
+            duplicates += 1
+        else:
+            expired += 1
+    conversions = person.conversions
+    attributions = [
+        _attribution(person, index, tenant_id, customer_id, settings)
+        for index, conversion_id in enumerate(conversions.ids if affected else ())
+        if conversion_id in affected
+    ]
+    journeys = [_journey_row(journey, tenant_id, customer_id) for journey in changed.values()]
+    _forget(person, settings)
+    return PersonUpdate(encode(person), attributions, journeys, duplicates, expired)
+
+
+def _add(person: PersonState, fact: Sequence[Any], settings: AttributionSettings, affected: set[str]) -> Added:
+    """Put a fact into its log, and the ids of the conversions that it changes into `affected`."""
+    kind, event_id, time = fact[0], fact[5], fact[6]
+    horizon = person.newest - settings.retention_ms
+    oldest = horizon - settings.lookback_ms
+    conversions = person.conversions
+    if kind == TOUCH:
+        added = person.touches.add(time, event_id, person.place(fact[9], fact[10] or ""), oldest)
+        if added is Added.NEW and conversions.times and conversions.times[-1] >= time:
+            first = bisect_left(conversions.times, time)
+            affected.update(conversions.ids[first : bisect_right(conversions.times, time + settings.lookback_ms)])
+    elif kind == CONVERSION:
+        added = conversions.add(time, event_id, [fact[9], fact[10], fact[11], fact[7], fact[3], 0, 0], horizon)
+        if added is Added.NEW:
+            affected.add(event_id)
+    elif kind in (REFUND, CANCELLATION):
+        added = person.refunds.add(time, event_id, (fact[9], fact[10] if kind == REFUND else None), oldest)
+        if added is Added.NEW:
+            affected.add(fact[9])
+    elif kind == STAGE_CHANGE:
+        added = person.stage_changes.add(time, event_id, 0, oldest)
+    else:
+        raise FactError(f"kind of fact is {kind!r}; allowed: s, t, c, r, x")
+    if added is Added.NEW and time > person.newest:
+        person.newest = time
+    return added
+
+
+def _count_in_journey(person: PersonState, fact: Sequence[Any]) -> list[Any]:
+    """Add a new fact to the figures of its journey, and return them."""
+    kind, _, _, journey_id, stage, event_id, time = fact[:7]
+    for journey in person.journeys:
+        if journey[ID] == journey_id:
+            break
+    else:
+        journey = [journey_id, time, event_id, stage, time, 0, 0, {}, 0, "", "", 0]
+        person.journeys.append(journey)
+    journey[FACTS] += 1
+    if time > journey[NEWEST_TIME] or (time == journey[NEWEST_TIME] and event_id > journey[NEWEST_ID]):
+        journey[NEWEST_TIME], journey[NEWEST_ID], journey[STAGE] = time, event_id, stage
+    if time < journey[STARTED_AT]:
+        journey[STARTED_AT] = time
+    if kind == TOUCH:
+        journey[TOUCHES] += 1
+    elif kind == CONVERSION:
+        journey[CONVERSIONS] += 1
+        micros, currency = journey[MICROS_BY_CURRENCY], fact[11]
+        micros[currency] = micros.get(currency, 0) + fact[10]
+        if (time, event_id) > (journey[CONVERTED_AT], journey[CONVERTED_BY]):
+            journey[CONVERTED_AT], journey[CONVERTED_BY], journey[CONVERTED_IN] = time, event_id, currency
+    return journey
+
+
+def _journey_row(journey: list[Any], tenant_id: str, customer_id: str) -> dict[str, Any]:
+    """Return a row of the `journeys` table: times UTC ms, value in gross micros."""
+    return {
+        "tenant_id": tenant_id,
+        "journey_id": journey[ID],
+        "customer_id": customer_id,
+        "stage": journey[STAGE],
+        "started_at": journey[STARTED_AT],
+        "last_event_at": journey[NEWEST_TIME],
+        "touchpoints": journey[TOUCHES],
+        "conversions": journey[CONVERSIONS],
+        "value_micros": journey[MICROS_BY_CURRENCY].get(journey[CONVERTED_IN], 0),
+        "currency": journey[CONVERTED_IN],
+        "revision": journey[FACTS],
+    }
+
+
+def _attribution(
+    person: PersonState, index: int, tenant_id: str, customer_id: str, settings: AttributionSettings
+) -> dict[str, Any]:
+    """Credit the conversion at `index` of the log by every model.
+
+    `touches` lists [touchpoint id, channel, campaign id, time (ms)] once, in the order of (time, id); each model has
+    `weights` and `credited_micros` in that order. `value_micros` is net of refunds and equals the sum of each model's
+    `credited_micros`.
+    """
+    conversion_id, time = person.conversions.ids[index], person.conversions.times[index]
+    conversion = person.conversions.values[index]
+    log = person.touches
+    end = bisect_right(log.times, time)
+    start = bisect_left(log.times, time - settings.lookback_ms, 0, end)
+    refunds = [micros for original_id, micros in person.refunds.values if original_id == conversion_id]
+    revision = 1 + end - start + len(refunds) + conversion[FORGOTTEN]
+    start = max(start, end - settings.max_touches)
+    gross = conversion[GROSS_MICROS]
+    if None in refunds or conversion[FORGOTTEN_REFUNDS] is None:
+        net = 0
+    else:
+        net = max(0, gross - sum(refunds) - conversion[FORGOTTEN_REFUNDS])
+    if start == end:
+        touches = [["", UNATTRIBUTED, "", time]]
+        models: Credits = {model: {"weights": [1.0], "credited_micros": [net]} for model in settings.models}
+    else:
+        places = [person.places[place] for place in log.values[start:end]]
+        times = log.times[start:end]
+        touches = [
+            [touch_id, channel, campaign_id, at]
+            for touch_id, (channel, campaign_id), at in zip(log.ids[start:end], places, times, strict=True)
+        ]
+        models = _credits([channel for channel, _ in places], times, net, settings)
+    return {
+        "kind": "attribution",
+        "tenant_id": tenant_id,
+        "conversion_id": conversion_id,
+        "customer_id": customer_id,
+        "journey_id": conversion[JOURNEY_ID],
+        "conversion_type": conversion[CONVERSION_TYPE],
+        "conversion_time": time,
+        "created_at": conversion[CREATED_AT],
+        "gross_value_micros": gross,
+        "value_micros": net,
+        "currency": conversion[CURRENCY],
+        "revision": revision,
+        "touches": touches,
+        "models": models,
+    }
+
+
+def _credits(channels: list[str], times: list[int], net_micros: int, settings: AttributionSettings) -> Credits:
+    credited: Credits = {}
+    for model in settings.models:
+        weights = weigh(model, channels, times, settings)
+        credited[model] = {"weights": weights, "credited_micros": apportion(net_micros, weights)}
+    return credited
+
+
+def weigh(model: str, channels: Sequence[str], times: Sequence[int], settings: AttributionSettings) -> list[float]:
+    """Return a model's weights for a path: channels and times (UTC ms) of its touches by (time, touchpoint id)."""
+    match model:
+        case Model.FIRST_TOUCH:
+            return heuristics.first_touch(len(channels))
+        case Model.LAST_TOUCH:
+            return heuristics.last_touch(len(channels))
+        case Model.LAST_NON_DIRECT:
+            return heuristics.last_non_direct(channels)
+        case Model.LINEAR:
+            return heuristics.linear(len(channels))
+        case Model.TIME_DECAY:
+            return heuristics.time_decay(times, settings.half_life_ms)
+        case Model.POSITION_BASED:
+            return heuristics.position_based(len(channels), settings.position_weights)
+        case Model.CUSTOM_WEIGHTS:
+            return heuristics.custom_weights(channels, dict(settings.channel_weights))
+        case _:
+            raise ValueError(f"model is {model!r}; allowed: {', '.join(Model)}")
+
+
+def _forget(person: PersonState, settings: AttributionSettings) -> None:
+    """Drop what retention and the bounds no longer keep; conversions that lose a touch or refund keep count of it."""
+    horizon = person.newest - settings.retention_ms
+    oldest = horizon - settings.lookback_ms
+    conversions = person.conversions
+    if count := conversions.excess(horizon, settings.max_conversions):
+        conversions.forget(count)
+    if count := person.touches.excess(oldest, settings.max_touches):
+        for time in person.touches.times[:count]:
+            first = bisect_left(conversions.times, time)
+            for conversion in conversions.values[first : bisect_right(conversions.times, time + settings.lookback_ms)]:
+                conversion[FORGOTTEN] += 1
+        person.touches.forget(count)
+    person.drop_unused_places()
+    if count := person.refunds.excess(oldest, settings.max_refunds):
+        _fold_refunds(person.refunds, count, conversions)
+        person.refunds.forget(count)
+    if count := person.stage_changes.excess(oldest, settings.max_stage_changes):
+        person.stage_changes.forget(count)
+    if len(person.journeys) > settings.max_journeys or any(
+        journey[NEWEST_TIME] < oldest for journey in person.journeys
+    ):
+        kept = sorted(person.journeys, key=lambda journey: (journey[NEWEST_TIME], journey[NEWEST_ID]))
+        person.journeys = [journey for journey in kept if journey[NEWEST_TIME] >= oldest][-settings.max_journeys :]
+
+
+def _fold_refunds(refunds: Log, count: int, conversions: Log) -> None:
+    """Carry the oldest refunds over to their conversions, where these are kept: the value must not rise again."""
+    for original_id, micros in refunds.values[:count]:
+        if original_id in conversions.ids:
+            conversion = conversions.values[conversions.ids.index(original_id)]
+            conversion[FORGOTTEN] += 1
+            if micros is None or conversion[FORGOTTEN_REFUNDS] is None:
+                conversion[FORGOTTEN_REFUNDS] = None
+            else:
+                conversion[FORGOTTEN_REFUNDS] += micros
