@@ -11,6 +11,7 @@ null. Logical types are read as the integers that they are.
 
 import struct
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -68,9 +69,14 @@ class _Source:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        upper_parts: dict[bytes, int] = {}
         self.names: dict[str, Any] = {
             "rest_of_long": _rest_of_long,
             "block_size": _block_size,
+            "to_end": _TO_END,
+            "long_text": _long_text,
+            "upper_part": upper_parts.get,
+            "read_time": partial(_read_time, upper_parts),
             "boolean": {0: False, 1: True},
             "float": struct.Struct("<f").unpack_from,
             "double": struct.Struct("<d").unpack_from,
@@ -120,23 +126,42 @@ class _Source:
 
     def _string(self, _schema: Any, indent: int) -> str:
         text = self._name("text")
-        self._unsigned(indent, "n")
         self._write(
             indent,
-            "if n & 1:",
-            "    raise ValueError('negative length')",
-            "j = i + (n >> 1)",
+            "n = to_end[raw[i]]",
+            "if not n:",
+            "    n, i = long_text(raw, i)",
+            "j = i + n",
             # A length beyond the end gives a shorter slice; the position then lies outside and the next step fails.
-            f"{text} = raw[i:j].decode()",
+            f"{text} = raw[i + 1 : j].decode()",
             "i = j",
         )
         return text
 
-    def _long(self, _schema: Any, indent: int) -> str:
+    def _long(self, schema: Any, indent: int) -> str:
+        if isinstance(schema, dict) and schema.get("logicalType") == "timestamp-millis":
+            return self._time(indent)
         number = self._name("number")
         self._unsigned(indent, "n")
         self._write(indent, f"{number} = (n >> 1) ^ -(n & 1)")
         return number
+
+    def _time(self, indent: int) -> str:
+        """A long that is a time of our days takes six bytes, the upper four being those of most other recent times."""
+        time = self._name("time")
+        self._write(
+            indent,
+            "n = upper_part(raw[i + 2 : i + 6])",
+            "a = raw[i]",
+            "b = raw[i + 1]",
+            "if n is not None and a > 127 and b > 127:",
+            "    n += a + (b << 7)",
+            "    i += 6",
+            "else:",
+            "    n, i = read_time(raw, i)",
+            f"{time} = (n >> 1) ^ -(n & 1)",
+        )
+        return time
 
     def _int(self, schema: Any, indent: int) -> str:
         number = self._long(schema, indent)
@@ -233,11 +258,42 @@ class _Source:
         return name
 
 
+# For the byte in front of a text: the way from it to the text's end, 0 where one byte does not tell.
+_TO_END = tuple(1 + (first >> 1) if first < 128 and not first & 1 else 0 for first in range(256))
+
+
+def _long_text(raw: bytes, i: int) -> tuple[int, int]:
+    """For a text whose length is written at `i`: the way from that length's last byte to the end, and its place."""
+    length, after = _rest_of_long(raw, i + 1, raw[i])
+    if length & 1:
+        raise ValueError("negative length")
+    return 1 + (length >> 1), after - 1
+
+
+_TIME_BYTES = 6
+_MOST_UPPER_PARTS = (
+    4096  # each stands for 8 s; more than nine hours of times at once is a backfill, which may be slower
+)
+
+
+def _read_time(upper_parts: dict[bytes, int], raw: bytes, i: int) -> tuple[int, int]:
+    """The number at `i`, still zigzag, and the position after it. Remembers the upper four of six bytes.
+
+    What is remembered is less by the high bits of the lower two bytes, so that these can be added as they are.
+    """
+    number, after = _rest_of_long(raw, i + 1, raw[i])
+    if after == i + _TIME_BYTES:
+        if len(upper_parts) >= _MOST_UPPER_PARTS:
+            upper_parts.clear()
+        upper_parts[raw[i + 2 : after]] = (number >> 14 << 14) - 128 - (128 << 7)
+    return number, after
+
+
 def _rest_of_long(raw: bytes, i: int, first: int) -> tuple[int, int]:
     """The number that starts with the byte `first` and goes on at `i`, and the position after it."""
     number = first & 127
     shift = 7
-    byte = 128
+    byte = first
     while byte > 127:  # the high bit says that another byte follows
         byte = raw[i]
         i += 1

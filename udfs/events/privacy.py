@@ -110,7 +110,8 @@ def protected_free_text(texts: Mapping[str, str]) -> dict[str, str]:
 
 def may_hold_personal_text(payload: bytes) -> bool:
     """Whether the JSON of an event can hold an e-mail address or phone number. False is certain, true is not."""
-    return b"@" in payload or b"%40" in payload or b'"+' in payload
+    # Looking for one byte is several times faster than for two, and mostly says enough.
+    return b"@" in payload or (b"%" in payload and b"%40" in payload) or (b"+" in payload and b'"+' in payload)
 
 
 def protect_strings(value: Any) -> Any:
