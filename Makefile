@@ -50,3 +50,52 @@ lock: | $(UV) ## Write requirements/*.lock anew from requirements/*.in
 			requirements/$$name.in -o requirements/$$name.lock; \
 		echo "lock: requirements/$$name.lock"; \
 	done
+
+jars: $(STAMPS)/jars ## Fetch the pinned Java artefacts into .cache/jars
+$(STAMPS)/jars: pom.xml | $(STAMPS)/toolchain
+	@echo "jars: fetching the broker and Flink's Kafka connector"
+	@rm -rf .cache/jars
+	@mvn -q -B -ntp --strict-checksums generate-resources
+	@mkdir -p $(@D)
+	@touch $@
+
+proto: $(STAMPS)/proto ## Generate the Python code of serving/proto into serving/gen
+$(STAMPS)/proto: $(shell find serving/proto -name '*.proto') serving/generate.py $(STAMPS)/env-serving
+	@$(SERVING) -m serving.generate
+	@touch $@
+
+.PHONY: ready
+ready: env jars proto
+
+##@ Running
+
+.PHONY: run up down status
+run: ready ## Start everything with a demo producer, show live numbers, stop all at Ctrl-C
+	@exec $(SERVING) -m local run
+up: ready ## Start everything in the background, return when it is ready; see .run/endpoints.json
+	@exec $(SERVING) -m local up
+down: $(STAMPS)/env-serving ## Stop everything; data stays in .run
+	@exec $(SERVING) -m local down
+status: $(STAMPS)/env-serving ## Show the state of every component
+	@exec $(SERVING) -m local status
+
+##@ Checking
+
+.PHONY: test test-unit check bench
+test: ready ## Run every test; the last line is: N passed, N failed, N skipped
+	@$(SERVING) tests/run.py $(PYTEST)
+test-unit: env proto ## Run the tests that need no processes
+	@$(SERVING) tests/run.py --unit $(PYTEST)
+check: env proto ## Lint, formatting and types
+	@.venv/serving/bin/ruff check
+	@.venv/serving/bin/ruff format --check
+	@.venv/serving/bin/mypy connectors udfs serving local bench
+bench: ready ## Run the benchmarks
+	@exec $(SERVING) -m bench
+
+##@ Cleaning
+
+.PHONY: clean
+clean: ## Stop the stack and remove its data, the environments, the jars and all that is generated
+	@if [ -x $(SERVING) ]; then $(SERVING) -m local down; fi
+	@rm -rf $(RUN_DIR) .venv .cache serving/gen results .pytest_cache .mypy_cache .ruff_cache .hypothesis

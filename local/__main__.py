@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         config = StackConfig.from_environment()
-        return _run(chosen, Stack(config, _reporter()))
+        return _run(chosen, config, _reporter())
     except (ConfigError, StackError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -81,12 +81,13 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _run(chosen: argparse.Namespace, stack: Stack) -> int:
+def _run(chosen: argparse.Namespace, config: StackConfig, report: Callable[[str], None]) -> int:
+    stack = Stack(config, report)
     match chosen.command:
         case "up":
             _show(stack.up(chosen.only, chosen.without))
         case "run":
-            demonstrate(stack, chosen.only, chosen.without)
+            demonstrate(stack, chosen.only, chosen.without, report)
         case "down":
             stack.down()
         case "status":
