@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 1 << 20
 # A chunk's size line is a hexadecimal number and, rarely, an extension.
 _MAX_LINE_BYTES = 1024
-# An answer before the end of the body would reach no client that is still sending; more than this is not worth waiting for.
+# A client that is still sending does not read an answer. More than this is not worth waiting for.
 _MAX_DRAINED_BYTES = 1 << 30
 
 
@@ -36,14 +36,20 @@ class RequestBody:
             raise ClickHouseError.of(ErrorCode.BAD_ARGUMENTS, f"Bad Content-Length: {length!r}")
         # One generator for all readers: `drain` goes on where an insert stopped.
         self._source = self._chunked() if coding else self._sized(int(length))
+        self._broken = False
         self.whole = False
         """True once the last byte was read."""
 
     def chunks(self) -> Iterator[bytes]:
         """Yield what is left of the body; raises ClickHouseError when it ends too early, OSError from the socket."""
-        for chunk in self._source:  # noqa: UP028 - `yield from` would close the shared generator with this one
-            yield chunk
-        self.whole = True
+        try:
+            # `yield from` would close the shared generator together with this one.
+            for chunk in self._source:  # noqa: UP028
+                yield chunk
+        except (ClickHouseError, OSError):
+            self._broken = True
+            raise
+        self.whole = not self._broken
 
     def drain(self) -> None:
         """Read and forget what is left, so that the client gets to reading its answer."""

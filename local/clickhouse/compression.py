@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Any, Protocol
 
-import lz4.frame
+import lz4.frame  # type: ignore[import-untyped]
 import zstandard
 
 from local.clickhouse.errors import ClickHouseError, ErrorCode
@@ -25,7 +25,7 @@ _ZLIB_WINDOW = 15
 class Compressor(Protocol):
     """Compresses a body piece by piece."""
 
-    def compress(self, data: bytes | memoryview) -> bytes:
+    def compress(self, data: bytes) -> bytes:
         """Take a piece; return what is ready to be sent."""
 
     def flush(self) -> bytes:
@@ -37,7 +37,7 @@ class _Lz4Compressor:
         self._frame = lz4.frame.LZ4FrameCompressor()
         self._started = False
 
-    def compress(self, data: bytes | memoryview) -> bytes:
+    def compress(self, data: bytes) -> bytes:
         start = b"" if self._started else bytes(self._frame.begin())
         self._started = True
         return start + bytes(self._frame.compress(data))
@@ -73,7 +73,7 @@ def decompressed(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     """
     name = encoding.strip().lower()
     if name in {"", "identity"}:
-        for chunk in chunks:  # noqa: UP028 - `yield from` would close the body's own iterator with this one
+        for chunk in chunks:
             yield chunk
         return
     if name not in ENCODINGS:

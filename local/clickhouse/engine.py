@@ -5,11 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
 import chdb
@@ -17,29 +15,19 @@ import chdb
 from local.clickhouse.errors import ClickHouseError, ErrorCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
+    from pathlib import Path
     from types import TracebackType
 
 LOCK_FILE = "front.lock"
-_GIB = 1 << 30
-# The machine is shared with a broker, a Flink cluster and a test suite; the engine's own default is 90 % of its memory.
-SERVER_MEMORY_BYTES = 6 * _GIB
-# One query may not take the memory of all others.
-QUERY_MEMORY_BYTES = 3 * _GIB
-# The default of 5 GiB would not fit under the limit above.
-MARK_CACHE_BYTES = 256 << 20
-# Two cores: more threads per query gain nothing and make small reads wait.
-_SERVER_ARGUMENTS = {
-    "max_server_memory_usage": SERVER_MEMORY_BYTES,
-    "mark_cache_size": MARK_CACHE_BYTES,
-}
-# What clickhouse-local, and so chDB, sets unlike a server: a bare expression is a syntax error there, not a SELECT.
-_HANDLE_ARGUMENTS = {
-    "implicit_select": 0,
-    "max_memory_usage": QUERY_MEMORY_BYTES,
-}
+_MIB = 1 << 20
+# The engine's default of 5 GiB would not fit under the memory limit. A mark is 20 bytes per 8,192 rows and column.
+_MARK_CACHE_BYTES = 256 * _MIB
+# chDB takes after clickhouse-local, where a bare expression is a SELECT. On a server it is a syntax error.
+_UNLIKE_A_SERVER = {"implicit_select": "0"}
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Each chunk of these formats stands for itself, so chunks can be joined; all other formats have a header or a frame.
+_PIECE_BYTES = _MIB
+# Each chunk of these formats stands for itself, so chunks can be joined; all others have a header or a frame per chunk.
 STREAMABLE_FORMATS = frozenset(
     {
         "Native",
@@ -70,7 +58,6 @@ class Progress:
     written_bytes: int = 0
     result_rows: int = 0
     result_bytes: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, result: Any) -> None:
         """Add the figures of one chunk of a result."""
@@ -89,7 +76,7 @@ class Handle:
         """Take an open chDB connection."""
         self._connection = connection
 
-    def __enter__(self) -> Handle:
+    def __enter__(self) -> Self:
         """Return the handle itself."""
         return self
 
@@ -105,34 +92,52 @@ class Handle:
 
     def use(self, database: str) -> None:
         """Make `database` the current one; raises ClickHouseError when there is none of that name."""
-        self.run("USE {database:Identifier}", "Null", {"database": database}, Progress())
+        self.run("USE {database:Identifier}", {"database": database})
 
     def set(self, settings: Mapping[str, str]) -> None:
         """Apply settings for what follows on this handle; raises ClickHouseError for an unknown one or a bad value."""
         for name, value in settings.items():
-            if not _SETTING_NAME.fullmatch(name):
-                raise ClickHouseError.of(ErrorCode.UNKNOWN_SETTING, f"Unknown setting {name!r}")
-            self.run(f"SET {name} = {{value:String}}", "Null", {"value": escaped(value)}, Progress())
+            self.run(f"SET {_checked(name)} = {{value:String}}", {"value": escaped(value)})
 
-    def run(self, sql: str | bytes, format_name: str, parameters: Mapping[str, str], progress: Progress) -> bytes:
-        """Run a statement and return its whole result; raises ClickHouseError."""
+    def reset(self, name: str) -> None:
+        """Give a setting its default again."""
+        self.run(f"SET {_checked(name)} = DEFAULT", {})
+
+    def run(self, sql: str | bytes, parameters: Mapping[str, str], format_name: str = "Null") -> bytes:
+        """Run a statement and return its result; raises ClickHouseError."""
+        return b"".join(self.pieces(sql, parameters, format_name, Progress()))
+
+    def pieces(
+        self, sql: str | bytes, parameters: Mapping[str, str], format_name: str, progress: Progress
+    ) -> Iterator[bytes]:
+        """Run a statement to its end, then yield the result in pieces; raises ClickHouseError.
+
+        The engine holds the whole result meanwhile and counts it against the statement's memory limit.
+        """
         try:
             result = self._connection.query(sql, format_name, params=dict(parameters))
         except RuntimeError as error:
             raise ClickHouseError.from_engine(error) from error
         progress.add(result)
-        return bytes(result.bytes())
+        # The view does not keep the engine's buffer alive: `memory` and copies of the pieces do what is needed.
+        memory = result.get_memview()
+        view = memory.view()
+        for start in range(0, view.nbytes, _PIECE_BYTES):
+            yield bytes(view[start : start + _PIECE_BYTES])
 
     def stream(
-        self, sql: str | bytes, format_name: str, parameters: Mapping[str, str], progress: Progress
-    ) -> Iterator[bytes]:
-        """Run a SELECT and yield its result in chunks; raises ClickHouseError, also between chunks. Close the iterator to cancel."""
+        self, sql: str | bytes, parameters: Mapping[str, str], format_name: str, progress: Progress
+    ) -> Generator[bytes, None, None]:
+        """Run a SELECT and yield its result as it comes, a block at a time. Close the iterator to cancel the rest.
+
+        Raises ClickHouseError, also after some of the result.
+        """
         result = None
         try:
             result = self._connection.send_query(sql, format_name, params=dict(parameters))
             while (chunk := result.fetch()) is not None:
                 progress.add(chunk)
-                yield bytes(chunk.bytes())
+                yield chunk.bytes()
         except RuntimeError as error:
             raise ClickHouseError.from_engine(error) from error
         finally:
@@ -140,17 +145,21 @@ class Handle:
                 result.close()
 
     def insert(
-        self, sql: str, format_name: str, chunks: Iterator[bytes], parameters: Mapping[str, str], progress: Progress
+        self,
+        sql: str,
+        parameters: Mapping[str, str],
+        format_name: str,
+        chunks: Iterator[bytes],
+        progress: Progress,
     ) -> None:
-        """Feed `chunks` to an INSERT; `sql` has no FORMAT clause. Nothing is acknowledged before the parts are in place.
+        """Feed `chunks` to an INSERT; `sql` has no FORMAT clause. Returns when the parts are in place.
 
         Raises ClickHouseError, and whatever `chunks` raises; either way the insert is given up.
         """
         try:
             for name, value in parameters.items():
-                if not _SETTING_NAME.fullmatch(name):
-                    raise ClickHouseError.of(ErrorCode.BAD_ARGUMENTS, f"Bad name of a query parameter: {name!r}")
-                self._connection.query(f"SET param_{name} = {{value:String}}", "Null", params={"value": escaped(value)})
+                # The streaming insert takes no parameters with it, but uses those of its handle.
+                self.run(f"SET param_{_checked(name)} = {_quoted(value)}", {})
             with self._connection.send_insert(sql, format_name) as inserter:
                 for chunk in chunks:
                     inserter.append(chunk)
@@ -161,16 +170,11 @@ class Handle:
         progress.written_bytes += written.bytes_written
 
 
-def escaped(value: str) -> str:
-    """Write a plain value in the escaped form (as in TabSeparated) that the engine reads parameters in."""
-    return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\0", "\\0")
-
-
 class Engine:
     """The engine on one data directory, held by this process alone."""
 
-    def __init__(self, path: Path, database: str) -> None:
-        """Open or create the directory, and `database` in it.
+    def __init__(self, path: Path, database: str, memory_mib: int) -> None:
+        """Open or create the directory, and `database` in it; one statement may take half of the memory.
 
         Raises:
             DirectoryInUseError: another process holds the directory.
@@ -179,49 +183,69 @@ class Engine:
         path.mkdir(parents=True, exist_ok=True)
         self._path = path.resolve()
         self._lock = _lock(self._path)
-        arguments = urlencode(_SERVER_ARGUMENTS | _HANDLE_ARGUMENTS)
+        self._arguments = _UNLIKE_A_SERVER | {"max_memory_usage": str(memory_mib * _MIB // 2)}
+        # The first connection starts the engine and keeps it up; only its arguments reach the engine as a whole.
+        whole = {"max_server_memory_usage": str(memory_mib * _MIB), "mark_cache_size": str(_MARK_CACHE_BYTES)}
         try:
-            # The first connection starts the engine and keeps it up; it also carries the settings of the whole process.
-            self._first = chdb.connect(f"{self._path}?{arguments}")
-            with self.open({}) as handle:
-                handle.run("CREATE DATABASE IF NOT EXISTS {name:Identifier}", "Null", {"name": database}, Progress())
-                answer = handle.run("SELECT version(), timezone()", "TabSeparated", {}, Progress())
-        except RuntimeError as error:
+            self._first = self.open(whole)
+            self._first.run("CREATE DATABASE IF NOT EXISTS {name:Identifier}", {"name": database})
+            answer = self._first.run("SELECT version(), timezone()", {}, "TabSeparated")
+        except ClickHouseError:
             os.close(self._lock)
-            raise ClickHouseError.from_engine(error) from error
+            raise
         self.version, self.timezone = answer.decode().rstrip("\n").split("\t")
 
-    @contextmanager
-    def open(self, arguments: Mapping[str, str]) -> Iterator[Handle]:
-        """Open a handle for one statement; `arguments` are settings that hold from its first moment."""
-        handle = self.handle(arguments)
+    def open(self, arguments: Mapping[str, str]) -> Handle:
+        """Open a handle, which takes a third of a millisecond; `arguments` are settings that hold from the start."""
         try:
-            yield handle
-        finally:
-            handle.close()
-
-    def handle(self, arguments: Mapping[str, str]) -> Handle:
-        """Open a handle that the caller closes; takes a third of a millisecond."""
-        joined = urlencode({**_HANDLE_ARGUMENTS, **arguments})
-        try:
-            return Handle(chdb.connect(f"{self._path}?{joined}"))
+            return Handle(chdb.connect(f"{self._path}?{urlencode({**self._arguments, **arguments})}"))
         except RuntimeError as error:
             raise ClickHouseError.from_engine(error) from error
 
-    def kill(self, query_id: str) -> bytes:
-        """Cancel the statement that runs under `query_id`; returns KILL QUERY's own answer (TabSeparated)."""
+    @contextmanager
+    def statement(self, query_id: str) -> Iterator[Handle]:
+        """Lend a handle to one statement that can be killed by `query_id`."""
+        with self.open(_mark(query_id)) as handle:
+            yield handle
+
+    @contextmanager
+    def statement_on(self, handle: Handle, query_id: str) -> Iterator[Handle]:
+        """Lend a kept handle to one statement that can be killed by `query_id`."""
+        handle.set(_mark(query_id))
+        yield handle
+
+    def kill(self, query_id: str, mode: str = "ASYNC", format_name: str = "TabSeparated") -> bytes:
+        """Cancel the statement of that id; returns KILL QUERY's answer. `mode` is ASYNC, SYNC or TEST."""
+        condition = "Settings['log_comment'] = {query_id:String} OR query_id = {query_id:String}"
         with self.open({}) as handle:
-            return handle.run(
-                "KILL QUERY WHERE Settings['log_comment'] = {query_id:String} ASYNC",
-                "TabSeparated",
-                {"query_id": escaped(query_id)},
-                Progress(),
-            )
+            return handle.run(f"KILL QUERY WHERE {condition} {mode}", {"query_id": escaped(query_id)}, format_name)
 
     def close(self) -> None:
         """Stop the engine and let the directory go. No handle may be in use."""
         self._first.close()
         os.close(self._lock)
+
+
+def escaped(value: str) -> str:
+    """Write a plain value in the escaped form (as in TabSeparated) that the engine reads parameters in."""
+    return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _mark(query_id: str) -> dict[str, str]:
+    """Return the setting by which a statement is found: chDB makes its own query ids and takes none."""
+    return {"log_comment": query_id}
+
+
+def _quoted(value: str) -> str:
+    """Write a value as a string literal."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _checked(name: str) -> str:
+    """Let only names through: they stand in SET statements, which take no placeholder there."""
+    if not _SETTING_NAME.fullmatch(name):
+        raise ClickHouseError.of(ErrorCode.UNKNOWN_SETTING, f"Unknown setting {name!r}")
+    return name
 
 
 def _lock(path: Path) -> int:

@@ -17,6 +17,7 @@ class ErrorCode(IntEnum):
     CANNOT_OPEN_FILE = 76
     UNKNOWN_COMPRESSION_METHOD = 89
     UNKNOWN_SETTING = 115
+    READONLY = 164
     TOO_MANY_SIMULTANEOUS_QUERIES = 202
     NETWORK_ERROR = 210
     QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING = 216
@@ -31,7 +32,7 @@ class ErrorCode(IntEnum):
     STD_EXCEPTION = 1001
 
 
-# The server's table from error code to status, by number; every code that is not named is an internal server error (500).
+# The server's table from error code to status. Every code that is not named is an internal server error (500).
 _CODES_BY_STATUS = {
     HTTPStatus.BAD_REQUEST: {
         6,

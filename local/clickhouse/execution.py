@@ -1,12 +1,17 @@
-"""From a request to its answer: read the statement, run it on a handle of its own, send the result."""
+"""From a request to its answer: read the statement, run it on a handle, send the result."""
 
 from __future__ import annotations
 
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from local.clickhouse.compression import decompressed
 from local.clickhouse.engine import STREAMABLE_FORMATS
 from local.clickhouse.errors import ClickHouseError, ErrorCode
+from local.clickhouse.form import read_parts
+from local.clickhouse.request import DEFAULT_FORMAT, PARAMETER, Request, parameter_value
 from local.clickhouse.response import HELD_BYTES, HELD_BYTES_ON_WAIT
 from local.clickhouse.statement import Kind, Statement, first_word, read_statement, split_insert
 
@@ -14,89 +19,173 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from local.clickhouse.engine import Engine, Handle
-    from local.clickhouse.request import Request
     from local.clickhouse.response import Response
+    from local.clickhouse.running import Running
+    from local.clickhouse.sessions import Session, Sessions
 
 # How much of a body is searched for the FORMAT clause of an INSERT at first; doubled while it is not found.
 _HEAD_BYTES = 64 * 1024
-# Statements are text. One larger than this is data in the wrong place (the data of INSERT … FORMAT does not count).
-MAX_STATEMENT_BYTES = 256 << 20
+# A statement is held in memory, with all its tokens. The data of INSERT … FORMAT does not count.
+MAX_STATEMENT_BYTES = 64 << 20
 
 
-def execute(engine: Engine, request: Request, body: Iterator[bytes], response: Response) -> None:
+class ExternalTable(NamedTuple):
+    """A table that comes with a request and lives as long as it."""
+
+    name: str
+    structure: str
+    format_name: str
+    data: bytes
+
+
+def execute(
+    engine: Engine, sessions: Sessions, running: Running, request: Request, body: Iterator[bytes], response: Response
+) -> None:
     """Run the statement of a request and send its result.
 
     Raises:
         ClickHouseError: the statement was refused or failed.
         OSError: the client has gone.
     """
-    statement, data = _read(request.query, body)
-    if statement.kill_query_id is not None:
-        response.send([engine.kill(statement.kill_query_id)], hold_bytes=HELD_BYTES)
+    chunks = decompressed(body, request.content_encoding)
+    tables: list[ExternalTable] = []
+    if request.boundary is not None:
+        request, tables = _with_form(request, _whole(chunks))
+        chunks = iter(())
+    statement, data = _read(request.query, chunks)
+    if request.reads_only and statement.changes:
+        reason = (
+            "Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly. "
+            "You should use method POST for modifying queries."
+        )
+        raise ClickHouseError.of(ErrorCode.READONLY, reason)
+    if statement.kill is not None:
+        response.send([engine.kill(*statement.kill, statement.format or request.default_format)], hold_bytes=HELD_BYTES)
         return
-    with engine.open({"log_comment": request.query_id}) as handle:
-        _prepare(handle, request)
-        if statement.kind is Kind.INSERT_DATA:
-            handle.insert(
-                statement.text.decode("utf-8", errors="surrogateescape"),
-                statement.format or "",
-                data,
-                request.parameters,
-                response.progress,
-            )
-            response.send([], hold_bytes=HELD_BYTES)
-            return
-        _run(handle, request, statement, response)
+    running.cancel_on_disconnect = request.cancel_on_disconnect and statement.kind is Kind.SELECT
+    with _handle(engine, sessions, request, statement) as handle:
+        if request.database:
+            handle.use(request.database)
+        handle.set(request.settings)
+        for table in tables:
+            _load(handle, table, response)
+        _run(handle, request, statement, data, response)
+    if request.session_id and request.close_session:
+        sessions.end(request.session_id)
 
 
-def _read(query: bytes, body: Iterator[bytes]) -> tuple[Statement, Iterator[bytes]]:
+def _read(query: bytes, chunks: Iterator[bytes]) -> tuple[Statement, Iterator[bytes]]:
     """Read the statement from the address and the body, and the data that follows it."""
     # The server reads the two as one text with a line end between.
     head = query + b"\n" if query.strip() else b""
     wanted = len(head)
     whole = False
     while True:
-        while len(head) < wanted and not whole:
-            chunk = next(body, None)
-            if chunk is None:
-                whole = True
-            else:
-                head += chunk
+        pieces = [head]
+        size = len(head)
+        while size < wanted and not whole:
+            chunk = next(chunks, None)
+            whole = chunk is None
+            pieces.append(chunk or b"")
+            size += len(pieces[-1])
+        head = b"".join(pieces)
         if head and first_word(head) == b"INSERT":
-            statement = split_insert(head, whole=whole)
+            statement, start = split_insert(head, whole=whole)
             if statement is not None:
-                return statement, chain([head[statement.data_start :]], body)
+                return statement, chain([head[start:]], chunks)
         if whole:
-            return read_statement(head.rstrip() if query.strip() else head), iter(())
-        if len(head) > MAX_STATEMENT_BYTES:
-            raise ClickHouseError.of(
-                ErrorCode.QUERY_IS_TOO_LARGE, f"A statement may have {MAX_STATEMENT_BYTES} bytes at most"
-            )
-        wanted = max(_HEAD_BYTES, 2 * len(head))
+            return read_statement(head), iter(())
+        _check_size(size)
+        wanted = max(_HEAD_BYTES, 2 * size)
 
 
-def _prepare(handle: Handle, request: Request) -> None:
-    if request.database:
-        handle.use(request.database)
-    handle.set(request.settings)
-    if request.read_only:
-        # As the server: a GET may not change anything. 2 allows settings in the statement itself.
-        handle.set({"readonly": "2"})
+def _whole(chunks: Iterator[bytes]) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        pieces.append(chunk)
+        size += len(chunk)
+        _check_size(size)
+    return b"".join(pieces)
 
 
-def _run(handle: Handle, request: Request, statement: Statement, response: Response) -> None:
+def _check_size(size: int) -> None:
+    if size > MAX_STATEMENT_BYTES:
+        reason = f"A statement, and a form, may have {MAX_STATEMENT_BYTES} bytes at most"
+        raise ClickHouseError.of(ErrorCode.QUERY_IS_TOO_LARGE, reason)
+
+
+def _with_form(request: Request, body: bytes) -> tuple[Request, list[ExternalTable]]:
+    """Merge the fields of a form into the request. Its files are external tables."""
+    settings = dict(request.settings)
+    parameters = dict(request.parameters)
+    query = request.query
+    tables = []
+    for part in read_parts(body, request.boundary or ""):
+        if part.is_file:
+            structure = settings.pop(f"{part.name}_structure", "")
+            types = settings.pop(f"{part.name}_types", "")
+            if not structure:
+                structure = ", ".join(
+                    f"_{number} {name}" for number, name in enumerate(types.split(","), start=1) if name
+                )
+            format_name = settings.pop(f"{part.name}_format", DEFAULT_FORMAT)
+            tables.append(ExternalTable(part.name, structure, format_name, part.content))
+        elif part.name.startswith(PARAMETER):
+            parameters[part.name.removeprefix(PARAMETER)] = parameter_value(part.content)
+        elif part.name == "query":
+            query += part.content
+        else:
+            settings[part.name] = part.content.decode("utf-8", errors="replace")
+    return replace(request, query=query, settings=settings, parameters=parameters), tables
+
+
+@contextmanager
+def _handle(engine: Engine, sessions: Sessions, request: Request, statement: Statement) -> Iterator[Handle]:
+    """Lend the handle of the request's session, or a new one when it has no session that is kept."""
+    if request.session_id is None:
+        with engine.statement(request.query_id) as handle:
+            yield handle
+        return
+    with sessions.taken(request.session_id, request.session_timeout_seconds, make=statement.leaves_state) as session:
+        if session is None:
+            with engine.statement(request.query_id) as handle:
+                yield handle
+            return
+        with engine.statement_on(session.handle, request.query_id) as handle:
+            yield from _in_session(session, handle, request, statement)
+
+
+def _in_session(session: Session, handle: Handle, request: Request, statement: Statement) -> Iterator[Handle]:
+    try:
+        yield handle
+        if statement.sets:
+            session.remember(statement.text, request.parameters)
+    finally:
+        session.restore(request.settings)
+
+
+def _load(handle: Handle, table: ExternalTable, response: Response) -> None:
+    # The structure is the client's own SQL, as the statement is; only the name has a placeholder.
+    handle.run(f"CREATE TEMPORARY TABLE {{name:Identifier}} ({table.structure})", {"name": table.name})
+    target = {"table": table.name}
+    handle.insert("INSERT INTO {table:Identifier}", target, table.format_name, iter([table.data]), response.progress)
+
+
+def _run(handle: Handle, request: Request, statement: Statement, data: Iterator[bytes], response: Response) -> None:
+    if statement.kind is Kind.INSERT_DATA:
+        text = statement.text.decode("utf-8", errors="surrogateescape")
+        handle.insert(text, request.parameters, statement.format or "", data, response.progress)
+        response.send([], hold_bytes=HELD_BYTES)
+        return
     format_name = statement.format or request.default_format
-    if statement.kind in {Kind.SELECT, Kind.ROWS}:
+    if statement.kind is not Kind.COMMAND:
         response.headers["X-ClickHouse-Format"] = format_name
-    response.headers["Content-Type"] = "text/plain; charset=UTF-8"
     hold_bytes = HELD_BYTES_ON_WAIT if request.wait_end else HELD_BYTES
     if statement.kind is Kind.SELECT and format_name in STREAMABLE_FORMATS:
-        chunks = handle.stream(statement.text, format_name, request.parameters, response.progress)
-        try:
+        with closing(handle.stream(statement.text, request.parameters, format_name, response.progress)) as chunks:
             response.send(chunks, hold_bytes=hold_bytes)
-        finally:
-            chunks.close()
         return
     response.send(
-        [handle.run(statement.text, format_name, request.parameters, response.progress)], hold_bytes=hold_bytes
+        handle.pieces(statement.text, request.parameters, format_name, response.progress), hold_bytes=hold_bytes
     )

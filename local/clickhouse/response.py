@@ -1,4 +1,4 @@
-"""Sending a result: held back while it is small, streamed in chunks when it is not, compressed as the client asked."""
+"""Sending a result: held back while it is small, streamed when it is not, compressed as the client asked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from http import HTTPStatus
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from local.clickhouse.compression import accepted_encoding, compressor
@@ -15,22 +16,25 @@ from local.clickhouse.errors import ClickHouseError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# Results up to this size have their length and their full summary in the headers, and an error in them has its own status.
+# Results up to this size have their length and the whole summary in the headers, and an error in them has its status.
 HELD_BYTES = 1 << 20
-# With wait_end_of_query the client asks for the same whatever the size. The server writes such results to a file; here memory is the limit,
-# and a larger result is streamed after all, with a late error inside the body.
+# With wait_end_of_query the client asks for that whatever the size. The server writes such results to a file; here
+# memory is the limit, and a larger result is streamed after all, with a late error inside the body.
 HELD_BYTES_ON_WAIT = 64 << 20
 _TAG_BYTES = 8
 
 
 class Sender(Protocol):
-    """The part of the HTTP handler that a response needs."""
+    """The part of the HTTP handler that a response needs; both calls raise OSError when the client has gone."""
 
-    def head(self, status: HTTPStatus, headers: dict[str, str]) -> None:
-        """Send the status line and the headers."""
+    def head(self, status: HTTPStatus, headers: dict[str, str], length: int | None) -> None:
+        """Send the status line and the headers; `length` is None when the body's length is not known yet."""
 
     def write(self, data: bytes) -> None:
-        """Send bytes of the body; raises OSError when the client has gone."""
+        """Send bytes of the body."""
+
+    def end(self) -> None:
+        """Say that the body is whole."""
 
 
 class Response:
@@ -41,7 +45,7 @@ class Response:
         self._sender = sender
         self._encoding: str | None = None
         self._started_at = time.monotonic()
-        self.headers: dict[str, str] = {}
+        self.headers: dict[str, str] = {"Content-Type": "text/plain; charset=UTF-8"}
         self.progress = Progress()
         self.started = False
         """True once the status has been sent: an error can no longer have its own."""
@@ -54,14 +58,11 @@ class Response:
     def fail(self, error: ClickHouseError) -> None:
         """Send an error in place of a result; only before `started`. Raises OSError when the client has gone."""
         body = (error.text + "\n").encode("utf-8", errors="replace")
-        headers = {
-            "X-ClickHouse-Exception-Code": str(error.code),
-            "Content-Type": "text/plain; charset=UTF-8",
-            "Content-Length": str(len(body)),
-        }
         self.started = True
-        self._sender.head(error.status, self._result_headers() | headers)
+        headers = self._result_headers() | {"X-ClickHouse-Exception-Code": str(error.code)}
+        self._sender.head(error.status, headers, len(body))
         self._sender.write(body)
+        self._sender.end()
 
     def send(self, chunks: Iterable[bytes], *, hold_bytes: int) -> None:
         """Send a result.
@@ -77,7 +78,7 @@ class Response:
             held.append(chunk)
             size += len(chunk)
             if size > hold_bytes:
-                self._send_chunked(held, source)
+                self._stream(_emptying(held), source)
                 return
         self._send_whole(b"".join(held))
 
@@ -88,35 +89,35 @@ class Response:
             body = packer.compress(body) + packer.flush()
             headers["Content-Encoding"] = self._encoding
         self.started = True
-        self._sender.head(HTTPStatus.OK, headers | {"Content-Length": str(len(body))})
+        self._sender.head(HTTPStatus.OK, headers, len(body))
         self._sender.write(body)
+        self._sender.end()
 
-    def _send_chunked(self, held: list[bytes], source: Iterator[bytes]) -> None:
+    def _stream(self, held: Iterator[bytes], source: Iterator[bytes]) -> None:
         tag = secrets.token_hex(_TAG_BYTES)
-        headers = self._result_headers() | {"Transfer-Encoding": "chunked", "X-ClickHouse-Exception-Tag": tag}
+        headers = self._result_headers() | {"X-ClickHouse-Exception-Tag": tag}
         packer = compressor(self._encoding) if self._encoding else None
         if self._encoding:
             headers["Content-Encoding"] = self._encoding
         self.started = True
-        self._sender.head(HTTPStatus.OK, headers)
+        self._sender.head(HTTPStatus.OK, headers, None)
 
-        def write(data: bytes, *, last: bool = False) -> None:
-            if packer is not None:
-                data = packer.compress(data) + (packer.flush() if last else b"")
-            if data:
-                self._sender.write(b"%x\r\n%s\r\n" % (len(data), data))
+        def write(data: bytes) -> None:
+            self._sender.write(packer.compress(data) if packer else data)
 
+        failure: ClickHouseError | None = None
         try:
-            while held:
-                write(held.pop(0))
-            for chunk in source:
+            for chunk in chain(held, source):
                 write(chunk)
         except ClickHouseError as error:
-            # The body is not ended: no client can take it for a whole result, even one that knows nothing of the tag.
-            write(_late_error(error, tag), last=True)
-            raise
-        write(b"", last=True)
-        self._sender.write(b"0\r\n\r\n")
+            failure = error
+            write(_late_error(error, tag))
+        if packer:
+            self._sender.write(packer.flush())
+        if failure is not None:
+            # The body is not ended: a client that knows nothing of the tag cannot take it for a whole result either.
+            raise failure
+        self._sender.end()
 
     def _result_headers(self) -> dict[str, str]:
         return self.headers | {"X-ClickHouse-Summary": summary(self.progress, time.monotonic() - self._started_at)}
@@ -137,8 +138,15 @@ def summary(progress: Progress, seconds: float) -> str:
     return json.dumps({name: str(value) for name, value in figures.items()}, separators=(",", ":"))
 
 
+def _emptying(held: list[bytes]) -> Iterator[bytes]:
+    """Yield the held chunks and let each go once it was sent."""
+    held.reverse()
+    while held:
+        yield held.pop()
+
+
 def _late_error(error: ClickHouseError, tag: str) -> bytes:
-    """Write an error into a body, between markers that carry the tag of the headers, as the server does."""
+    """Write an error into a body, between marks that carry the tag of the headers, as the server does."""
     message = error.text.encode("utf-8", errors="replace") + b"\n"
     mark = tag.encode()
     return b"\r\n__exception__\r\n%s\r\n%s%d %s\r\n__exception__\r\n" % (mark, message, len(message), mark)

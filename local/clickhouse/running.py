@@ -17,42 +17,42 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 log = logging.getLogger(__name__)
-# A statement holds a handle and up to two engine threads. Beyond this the machine only switches between them; the rest waits in line.
+# A statement holds a handle and some engine threads. Beyond this the machine only switches between them; others wait.
 MAX_RUNNING = 64
 # Longer than a burst takes to drain, shorter than the clients' time-outs.
 MAX_WAIT_SECONDS = 20.0
-# How often sockets of running statements are looked at: a client that has gone costs at most this much work for nobody.
+# How often the sockets of running statements are looked at: a client that has gone costs this much work for nobody.
 _WATCH_SECONDS = 0.25
-_GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 
 
-@dataclass(slots=True)
-class _Running:
+@dataclass(slots=True, eq=False)
+class Running:
+    """One statement that was admitted."""
+
     query_id: str
     connection: socket.socket
-    cancel_on_disconnect: bool
-    since: float
+    cancel_on_disconnect: bool = False
+    """Set once it is known that the statement only reads."""
 
 
 class RunningStatements:
     """Admits statements and watches their clients."""
 
     def __init__(self, kill: Callable[[str], object]) -> None:
-        """`kill` cancels the statement with an id; it is called from the watching thread and may raise ClickHouseError."""
+        """`kill` cancels the statement of an id; called from the watching thread, it may raise ClickHouseError."""
         self._kill = kill
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, Running] = {}
         self._changed = threading.Condition()
-        self._closed = False
         threading.Thread(target=self._watch, name="disconnect-watch", daemon=True).start()
 
     @contextmanager
-    def admitted(self, query_id: str, connection: socket.socket, *, cancel_on_disconnect: bool) -> Iterator[None]:
+    def admitted(self, query_id: str, connection: socket.socket) -> Iterator[Running]:
         """Hold a place for a statement; waits for one when all are taken.
 
         Raises:
             ClickHouseError: no place within MAX_WAIT_SECONDS, or a statement of that id is running.
         """
-        running = _Running(query_id, connection, cancel_on_disconnect, time.monotonic())
+        running = Running(query_id, connection)
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._running) < MAX_RUNNING, MAX_WAIT_SECONDS):
                 raise ClickHouseError.of(
@@ -65,7 +65,7 @@ class RunningStatements:
             self._running[query_id] = running
             self._changed.notify_all()
         try:
-            yield
+            yield running
         finally:
             with self._changed:
                 del self._running[query_id]
@@ -79,8 +79,8 @@ class RunningStatements:
     def kill_all(self) -> None:
         """Cancel everything that runs."""
         with self._changed:
-            names = list(self._running)
-        for query_id in names:
+            query_ids = list(self._running)
+        for query_id in query_ids:
             self._kill_quietly(query_id)
 
     def _watch(self) -> None:
@@ -96,10 +96,9 @@ class RunningStatements:
             for number in watched:
                 if number >= 0:
                     poll.register(number, select.POLLRDHUP)
-            # The kill repeats at each round: one that comes before the engine knows the statement has no effect.
-            for number, events in poll.poll(0):
-                if events & _GONE:
-                    self._kill_quietly(watched[number])
+            # The kill repeats each round: one that comes before the engine knows the statement has no effect.
+            for number, _ in poll.poll(0):
+                self._kill_quietly(watched[number])
             time.sleep(_WATCH_SECONDS)
 
     def _kill_quietly(self, query_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Just enough of ClickHouse's lexer to tell what kind of statement a request carries and where the data of an INSERT begins.
+"""Enough of ClickHouse's lexer to tell the kind of a statement, and where the data of an INSERT begins.
 
 The engine parses every statement itself; nothing here changes a statement's text.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from local.clickhouse.errors import ClickHouseError, ErrorCode
@@ -26,21 +27,13 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-# These begin a token whose end was not found: the text was cut, or is not SQL.
+# These begin a literal whose end was not found: the text was cut, or is not SQL.
 _UNFINISHED = {b"'", b"`", b'"'}
-_ROW_STATEMENTS = {
-    b"SELECT",
-    b"WITH",
-    b"FROM",
-    b"SHOW",
-    b"DESCRIBE",
-    b"DESC",
-    b"EXISTS",
-    b"EXPLAIN",
-    b"CHECK",
-    b"VALUES",
-}
-# A table of one of these engines starts a consumer inside the engine. With Kafka chDB leaves a directory that no process can open again.
+_SELECT_WORDS = {b"SELECT", b"WITH", b"FROM"}
+_ROW_WORDS = {b"SHOW", b"DESCRIBE", b"DESC", b"EXISTS", b"EXPLAIN", b"CHECK"}
+_SETTING_WORDS = {b"SET", b"USE"}
+_KILL_MODES = {b"ASYNC", b"SYNC", b"TEST"}
+# Creating one of these makes chDB leave a directory that no process can open again (seen with 4.4.0).
 _REFUSED_ENGINES = {b"KAFKA"}
 
 
@@ -50,7 +43,7 @@ class Kind(Enum):
     SELECT = auto()
     """Gives rows, and may be streamed."""
     ROWS = auto()
-    """Gives rows, all at once: SHOW, DESCRIBE, EXISTS, EXPLAIN."""
+    """Gives rows, all at once: SHOW, DESCRIBE, EXISTS, EXPLAIN, CHECK."""
     INSERT_DATA = auto()
     """INSERT … FORMAT: the data follows the statement."""
     COMMAND = auto()
@@ -66,144 +59,151 @@ class Token(NamedTuple):
 
     @property
     def word(self) -> bytes:
-        """The bare word in upper case, or nothing."""
+        """The bare word in upper case, else nothing."""
         return self.text.upper() if self.kind == "word" else b""
 
     @property
     def name(self) -> bytes:
-        """The identifier in upper case, bare or quoted, or nothing."""
-        if self.kind == "quoted":
-            return self.text[1:-1].upper()
-        return self.word
+        """The identifier in upper case, bare or quoted, else nothing."""
+        return self.text[1:-1].upper() if self.kind == "quoted" else self.word
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A whole statement: its kind, the format its FORMAT clause names, and the statement without that clause if it is an INSERT with data."""
+    """One statement."""
 
     kind: Kind
     text: bytes
+    """Without the FORMAT clause if data follows, else as it came."""
     format: str | None = None
-    data_start: int = 0
-    kill_query_id: str | None = None
+    """What its FORMAT clause names."""
+    first: bytes = b""
+    """Its first word in upper case."""
+    temporary: bool = False
+    """It makes a temporary table."""
+    kill: tuple[str, str] | None = None
+    """The query id and the mode of KILL QUERY WHERE query_id = '…'."""
+
+    @property
+    def sets(self) -> bool:
+        """Whether it sets settings or the current database, which only its session sees."""
+        return self.first in _SETTING_WORDS
+
+    @property
+    def leaves_state(self) -> bool:
+        """Whether it leaves something in its session."""
+        return self.sets or self.temporary
+
+    @property
+    def changes(self) -> bool:
+        """Whether it may change what others see."""
+        return self.kind in {Kind.INSERT_DATA, Kind.COMMAND} and not self.leaves_state
 
 
 def tokens(sql: bytes) -> Iterator[Token]:
-    """Yield the tokens of `sql`, blanks and comments left out; stops before a literal that has no end."""
+    """Yield the tokens of `sql` without blanks and comments; stops before a literal that has no end."""
     for found in _TOKEN.finditer(sql):
-        kind = found.lastgroup if found.lastgroup != "tag" else "string"
-        if kind == "blank" or kind is None:
+        kind = "string" if found.lastgroup == "tag" else str(found.lastgroup)
+        if kind == "blank":
             continue
         text = found.group()
-        if kind == "other" and text in _UNFINISHED:
+        if text in _UNFINISHED:
             return
         yield Token(kind, text, found.end())
 
 
 def first_word(sql: bytes) -> bytes:
     """Return the first word in upper case; opening brackets before it are skipped."""
-    for token in tokens(sql):
-        if token.text != b"(":
-            return token.word
-    return b""
+    return next((token.word for token in tokens(sql) if token.text != b"("), b"")
 
 
-def split_insert(head: bytes, *, whole: bool) -> Statement | None:
-    """Find where the data of an `INSERT … FORMAT name` begins; `head` starts with INSERT.
+def split_insert(head: bytes, *, whole: bool) -> tuple[Statement | None, int]:
+    """Find the end of `INSERT … FORMAT name` in `head`, which starts with INSERT; return the data's start with it.
 
-    Returns None when `head` has no such clause so far. `whole` says that nothing follows `head`.
+    Gives None when `head` has no such clause so far. `whole` says that nothing follows `head`.
     """
     before = b""
     depth = 0
-    format_end = None
-    statement_end = 0
+    format_start = None
     for token in tokens(head):
-        if format_end is not None:
+        if format_start is not None:
             if token.kind != "word" or (token.end == len(head) and not whole):
-                return None
-            return Statement(
-                Kind.INSERT_DATA, head[:statement_end], token.text.decode(), _skip_line_end(head, token.end)
-            )
-        if token.text == b"(":
-            depth += 1
-        elif token.text == b")":
-            depth -= 1
+                break
+            statement = Statement(Kind.INSERT_DATA, head[:format_start], token.text.decode(), b"INSERT")
+            return statement, _after_line_end(head, token.end)
+        if token.text in {b"(", b")"}:
+            depth += 1 if token.text == b"(" else -1
+        # After these words comes a name, which may be spelled like a keyword.
         elif depth == 0 and before not in {b"INTO", b"TABLE", b"FUNCTION", b"."}:
             if token.word == b"FORMAT":
-                format_end, statement_end = token.end, token.end - len(token.text)
+                format_start = token.end - len(token.text)
             elif token.word in {b"SELECT", b"WITH", b"VALUES", b"INFILE", b"WATCH"}:
-                return None
+                break
         before = token.word or token.text
-    return None
+    return None, 0
 
 
-def _skip_line_end(head: bytes, start: int) -> int:
+def _after_line_end(head: bytes, start: int) -> int:
     """Skip what the server skips between the format's name and the data: blanks, and one line end."""
-    while head[start : start + 1] in {b" ", b"\t", b"\f"}:
-        start += 1
-    if head[start : start + 2] == b"\r\n":
-        return start + 2
-    if head[start : start + 1] == b"\n":
-        return start + 1
-    return start
+    found = re.compile(rb"[ \t\f]*(?:\r?\n)?").match(head, start)
+    return found.end() if found else start
 
 
 def read_statement(sql: bytes) -> Statement:
     """Classify a whole statement that carries no data.
 
     Raises:
-        ClickHouseError: several statements in one, or one that this front refuses.
+        ClickHouseError: no statement, several in one, or one that this front refuses.
     """
     found = list(tokens(sql))
     if not found:
-        raise ClickHouseError.of(ErrorCode.SYNTAX_ERROR, "Syntax error: empty query")
+        raise ClickHouseError.of(ErrorCode.SYNTAX_ERROR, "Syntax error: Empty query")
     _refuse(found)
-    word = next((token.word for token in found if token.text != b"("), b"")
-    kind = Kind.COMMAND
-    if word in {b"SELECT", b"WITH", b"FROM"}:
-        kind = Kind.SELECT
-    elif word in _ROW_STATEMENTS:
-        kind = Kind.ROWS
-    return Statement(kind, sql, _format_clause(found), len(sql), _kill_query_id(found))
+    words = [token.word for token in found if token.text != b"("][:4]
+    first = words[0] if words else b""
+    kind = Kind.SELECT if first in _SELECT_WORDS else Kind.ROWS if first in _ROW_WORDS else Kind.COMMAND
+    temporary = first == b"CREATE" and b"TEMPORARY" in words
+    return Statement(kind, sql, _format_clause(found), first, temporary, _kill(found))
 
 
 def _format_clause(found: list[Token]) -> str | None:
     """Return the format of the last FORMAT clause outside brackets."""
     depth = 0
     name = None
-    for here, following in zip(found, found[1:], strict=False):
-        if here.text == b"(":
-            depth += 1
-        elif here.text == b")":
-            depth -= 1
+    for here, following in pairwise(found):
+        if here.text in {b"(", b")"}:
+            depth += 1 if here.text == b"(" else -1
         elif depth == 0 and here.word == b"FORMAT" and following.kind == "word":
             name = following.text.decode()
     return name
 
 
-def _kill_query_id(found: list[Token]) -> str | None:
-    """Return the id that `KILL QUERY WHERE query_id = '…'` names."""
-    words = [token.word or token.text for token in found[:5]]
-    if words != [b"KILL", b"QUERY", b"WHERE", b"QUERY_ID", b"="] or len(found) < 6 or found[5].kind != "string":
+def _kill(found: list[Token]) -> tuple[str, str] | None:
+    """Return the query id and the mode of `KILL QUERY WHERE query_id = '…' [ASYNC|SYNC|TEST]`."""
+    words = [token.word or token.text for token in found]
+    if words[:5] != [b"KILL", b"QUERY", b"WHERE", b"QUERY_ID", b"="] or len(found) < 6 or found[5].kind != "string":
         return None
-    return found[5].text[1:-1].decode("utf-8", errors="replace")
+    mode = words[6] if len(words) > 6 else b"ASYNC"
+    if mode not in _KILL_MODES and mode not in {b"FORMAT", b";"}:
+        return None
+    query_id = found[5].text[1:-1].decode("utf-8", errors="replace")
+    return query_id, mode.decode() if mode in _KILL_MODES else "ASYNC"
 
 
 def _refuse(found: list[Token]) -> None:
-    """Refuse several statements at once, files of the server's machine, and table engines that chDB cannot run."""
+    """Refuse several statements at once, files of the front's machine, and table engines that damage the directory."""
     for index, token in enumerate(found):
         following = found[index + 1 : index + 3]
-        if token.text == b";" and following and following[0].text != b";":
+        after = following[0] if following else Token("", b"", 0)
+        if token.text == b";" and following and after.text != b";":
             raise ClickHouseError.of(ErrorCode.SYNTAX_ERROR, "Syntax error (Multi-statements are not allowed)")
-        after = following[0].word if following else b""
-        if (token.word, after) in {(b"INTO", b"OUTFILE"), (b"FROM", b"INFILE")}:
-            raise ClickHouseError.of(
-                ErrorCode.NOT_IMPLEMENTED, f"{token.word.decode()} {after.decode()} is not allowed over HTTP"
-            )
+        if (token.word, after.word) in {(b"INTO", b"OUTFILE"), (b"FROM", b"INFILE")}:
+            reason = f"{token.word.decode()} {after.word.decode()} is not allowed over HTTP"
+            raise ClickHouseError.of(ErrorCode.NOT_IMPLEMENTED, reason)
         if token.word == b"ENGINE":
             name = next((item.name for item in following if item.text != b"="), b"")
             if name in _REFUSED_ENGINES:
-                raise ClickHouseError.of(
-                    ErrorCode.SUPPORT_IS_DISABLED,
-                    f"Table engine {name.decode().title()} is refused: in this embedded engine it damages the data directory",
+                reason = (
+                    f"Table engine {name.decode().title()} is refused: it damages the directory of this embedded engine"
                 )
+                raise ClickHouseError.of(ErrorCode.SUPPORT_IS_DISABLED, reason)
