@@ -107,9 +107,7 @@ def _measure(registry: FileRegistry, values: list[bytes | None], keys: list[str 
         report(name, _best(part), len(sound))
 
     schemas = {
-        entry.schema_id: fastavro.parse_schema(without_logical_types(entry.definition))
-        for versions in registry.subjects().values()
-        for entry in versions
+        entry.schema_id: fastavro.parse_schema(without_logical_types(entry.definition)) for entry in registry.schemas()
     }
 
     def general_reader() -> None:

@@ -1,6 +1,7 @@
 """The registry in files: schemas in git, ids in `registry.json`."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,10 @@ from connectors.schema_registry.references import expand
 from connectors.schema_registry.registry import InvalidSchemaError, RegisteredSchema, UnknownSchemaError
 
 INDEX = "registry.json"
+
+
+ReadText = Callable[[str], str]
+"""Takes a path relative to the folder; raises OSError or ValueError when there is no such text."""
 
 
 class FileRegistry:
@@ -18,9 +23,10 @@ class FileRegistry:
     to the folder. Raises InvalidSchemaError naming the file when something is missing, malformed or numbered twice.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        """Read every schema below `path`."""
+    def __init__(self, path: str | Path, read_text: ReadText | None = None) -> None:
+        """Read every schema below `path`, through `read_text` when the files are elsewhere than on disk."""
         self._folder = Path(path)
+        self._read_text = read_text or self._read_file
         self._by_id: dict[int, RegisteredSchema] = {}
         self._by_subject: dict[str, dict[int, RegisteredSchema]] = {}
         index = self._read(INDEX)
@@ -28,7 +34,7 @@ class FileRegistry:
             shared = dict(index["shared"])
             for entry in index["schemas"]:
                 self._add(entry, shared)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidSchemaError(f"{self._folder / INDEX}: {type(error).__name__}: {error}") from error
 
     def schema(self, schema_id: int) -> RegisteredSchema:
@@ -50,11 +56,13 @@ class FileRegistry:
         versions = self._versions(subject)
         return versions[max(versions)]
 
-    def subjects(self) -> dict[str, list[RegisteredSchema]]:
-        """Every subject with its versions, oldest first."""
-        return {
-            subject: [versions[number] for number in sorted(versions)] for subject, versions in self._by_subject.items()
-        }
+    def schemas(self) -> list[RegisteredSchema]:
+        """Every schema, by id."""
+        return [self._by_id[schema_id] for schema_id in sorted(self._by_id)]
+
+    def subjects(self) -> dict[str, dict[int, RegisteredSchema]]:
+        """Every subject with its versions by number, oldest first."""
+        return {subject: dict(sorted(versions.items())) for subject, versions in self._by_subject.items()}
 
     def _versions(self, subject: str) -> dict[int, RegisteredSchema]:
         try:
@@ -78,8 +86,10 @@ class FileRegistry:
         self._by_id[schema_id] = versions[version] = registered
 
     def _read(self, file: str) -> Any:
-        path = self._folder / file
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return json.loads(self._read_text(file))
         except (OSError, ValueError) as error:
-            raise InvalidSchemaError(f"{path}: {error}") from error
+            raise InvalidSchemaError(f"{self._folder / file}: {error}") from error
+
+    def _read_file(self, file: str) -> str:
+        return (self._folder / file).read_text(encoding="utf-8")

@@ -19,6 +19,8 @@ from connectors.schema_registry.registry import (
     IncompatibleSchemaError,
     InvalidSchemaError,
     RegisteredSchema,
+    RegistryError,
+    RegistryRefusedError,
     RegistryUnavailableError,
     UnknownSchemaError,
 )
@@ -30,6 +32,10 @@ _LARGEST_ANSWER = 1 << 20
 # requests, and forgotten so that a schema registered late is found.
 _UNKNOWN_SECONDS = 30.0
 _UNKNOWN_REMEMBERED = 10_000
+# Subject, version or schema not found. A 404 without one of these comes from something that is no schema registry, such
+# as a proxy or a wrong path, and says nothing about any schema.
+_NOT_FOUND_CODES = frozenset({40401, 40402, 40403})
+_LATER = frozenset({http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS})
 # References nest two deep in our schemas. The bound ends a cycle on a faulty server.
 _DEEPEST_REFERENCE = 16
 
@@ -61,12 +67,16 @@ class HttpRegistry:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError(f"schema registry address must be http(s)://host[:port], got scheme {parts.scheme!r}")
+        try:
+            parts.port  # noqa: B018 - reading it checks it
+        except ValueError as error:
+            raise ValueError(f"schema registry address: {error}") from None
         host = parts.netloc.rpartition("@")[2]
         self.url = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
-        self._headers = {"Accept": _MEDIA_TYPE, "Content-Type": _MEDIA_TYPE}
+        self._authorization: str | None = None
         if parts.username is not None:
             secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-            self._headers["Authorization"] = "Basic " + base64.b64encode(secret).decode()
+            self._authorization = "Basic " + base64.b64encode(secret).decode()
         self._retry = retry or RetryPolicy()
         self._sleep = sleep
         self._lock = threading.Lock()
@@ -111,6 +121,10 @@ class HttpRegistry:
         answer = self._call("POST", f"/subjects/{quote(subject, safe='')}/versions", body)
         return _integer(answer, "id")
 
+    def demand_compatibility(self, subject: str) -> None:
+        """Have the server refuse versions of the subject that any older one could not read or be read by."""
+        self._call("PUT", f"/config/{quote(subject, safe='')}", {"compatibility": "FULL_TRANSITIVE"})
+
     def _of_subject(self, subject: str, version: str) -> RegisteredSchema:
         answer = self._call("GET", f"/subjects/{quote(subject, safe='')}/versions/{version}")
         return self._remember(_integer(answer, "id"), answer)
@@ -147,6 +161,8 @@ class HttpRegistry:
         while True:
             try:
                 return self._attempt(method, path, body)
+            except RegistryRefusedError:
+                raise
             except RegistryUnavailableError:
                 failures += 1
                 if failures >= self._retry.attempts:
@@ -156,7 +172,11 @@ class HttpRegistry:
     def _attempt(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         """One request. RegistryUnavailableError means that another attempt may succeed."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, self._headers, method=method)  # noqa: S310 - scheme checked
+        headers = {"Accept": _MEDIA_TYPE, "Content-Type": _MEDIA_TYPE}
+        request = urllib.request.Request(self.url + path, data, headers, method=method)  # noqa: S310 - scheme is checked
+        if self._authorization is not None:
+            # Not sent on when the server redirects: the secret is for this server only.
+            request.add_unredirected_header("Authorization", self._authorization)
         deadline = time.monotonic() + self._retry.timeout_seconds
         try:
             with urllib.request.urlopen(request, timeout=self._retry.timeout_seconds) as response:  # noqa: S310
@@ -174,19 +194,23 @@ class HttpRegistry:
             raise RegistryUnavailableError(f"{self.url}{path}: the answer is not a JSON object")
         return answer
 
-    def _refusal(self, error: urllib.error.HTTPError, path: str) -> Exception:
+    def _refusal(self, error: urllib.error.HTTPError, path: str) -> RegistryError:
+        code, message = 0, error.reason
         try:
-            message = str(json.loads(error.read(_LARGEST_ANSWER))["message"])
+            answer = json.loads(error.read(_LARGEST_ANSWER))
+            code, message = int(answer["error_code"]), str(answer["message"])
         except (ValueError, KeyError, TypeError, OSError, http.client.HTTPException):
-            message = error.reason
+            pass  # not from a registry, or broken: the status has to do
         detail = f"{self.url}{path}: {error.code}: {message}"
-        if error.code == http.HTTPStatus.NOT_FOUND:
+        if code in _NOT_FOUND_CODES:
             return UnknownSchemaError(detail)
         if error.code == http.HTTPStatus.CONFLICT:
             return IncompatibleSchemaError(detail)
         if error.code == http.HTTPStatus.UNPROCESSABLE_ENTITY:
             return InvalidSchemaError(detail)
-        return RegistryUnavailableError(detail)
+        if error.code >= http.HTTPStatus.INTERNAL_SERVER_ERROR or error.code in _LATER:
+            return RegistryUnavailableError(detail)
+        return RegistryRefusedError(detail)
 
 
 def _read_within(response: http.client.HTTPResponse, deadline: float) -> bytes:

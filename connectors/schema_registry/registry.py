@@ -27,6 +27,10 @@ class RegistryUnavailableError(RegistryError):
     """No usable answer within the time and attempts allowed. Nothing is known about the schema asked for."""
 
 
+class RegistryRefusedError(RegistryUnavailableError):
+    """The server will not answer, and asking again does not help: wrong credentials, or no schema registry at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class RegisteredSchema:
     """A schema with the id that frames its messages."""
