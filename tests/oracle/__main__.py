@@ -1,4 +1,6 @@
-"""`python -m tests.oracle RECORD_FILE... [--clickhouse HOST:PORT --database NAME]`: the answer, or the comparison with it."""
+"""`python -m tests.oracle RECORD_FILE... [--clickhouse HOST:PORT --database NAME]`: the answer, or the comparison
+with it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def main() -> int:
     """Return 0 when all agrees, 1 when something differs."""
     parser = argparse.ArgumentParser(prog="python -m tests.oracle", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, help="record files in the order of production")
-    parser.add_argument("--clickhouse", metavar="HOST:PORT", help="compare with this server; without it print the totals")
+    parser.add_argument(
+        "--clickhouse", metavar="HOST:PORT", help="compare with this server; without it print the totals"
+    )
     parser.add_argument("--database", default="default")
     parser.add_argument("--tables", nargs="+", default=TABLES, choices=TABLES)
     asked = parser.parse_args()

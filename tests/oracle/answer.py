@@ -22,15 +22,19 @@ _MEMORY, _THREADS = "3GB", 2
 
 
 class Answer:
-    """The computation over record files, in the order in which they were produced. A context manager; uses a temporary folder.
+    """The computation over record files, in the order in which they were produced. A context manager; uses a
+    temporary folder.
 
-    `connection` has the tables messages, accepted, campaign_metrics, campaign_rollups, campaigns, journeys. Times are UTC ms.
+    `connection` has the tables messages, accepted, campaign_metrics, campaign_rollups, campaigns, journeys. Times are
+    UTC ms.
     """
 
     def __init__(self, *files: Path | str) -> None:
-        """Compute. Raises RecordFileError for files that cannot be judged, duckdb.Error for files that cannot be read."""
+        """Compute. Raises RecordFileError for files that cannot be judged, duckdb.Error for files that cannot be
+        read.
+        """
         self._folder = tempfile.TemporaryDirectory(prefix="oracle-")
-        settings = {"memory_limit": _MEMORY, "threads": _THREADS}
+        settings: dict[str, str | bool | int | float | list[str]] = {"memory_limit": _MEMORY, "threads": _THREADS}
         self.connection = duckdb.connect(str(Path(self._folder.name) / "oracle.duckdb"), config=settings)
         try:
             messages.load(self.connection, [Path(file) for file in files])
@@ -43,7 +47,9 @@ class Answer:
             raise
 
     def counts(self) -> dict[tuple[str, str, str], int]:
-        """Messages by (tenant, outcome, reasons): outcome valid, accepted or quarantined, reasons sorted with commas between."""
+        """Messages by (tenant, outcome, reasons): outcome valid, accepted or quarantined, reasons sorted with commas
+        between.
+        """
         rows = self.connection.execute(
             """
             SELECT tenant_id, CASE WHEN len(reasons) = 0 THEN 'valid' ELSE 'quarantined' END,

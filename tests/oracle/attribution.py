@@ -1,7 +1,8 @@
 """Credits of every conversion, in exact fractions.
 
-Written from the rules in docs/data-contract.md and SPEC C: touches of the customer from 30 days before the conversion up to its
-very time, in the order of (time, event id); refunds reduce the value, to nothing at most; a cancellation takes it whole.
+Written from the rules in docs/data-contract.md and SPEC C: touches of the customer from 30 days before the conversion
+up to its very time, in the order of (time, event id); refunds reduce the value, to nothing at most; a cancellation
+takes it whole.
 """
 
 from __future__ import annotations
@@ -106,7 +107,9 @@ def weights(model: str, touches: Sequence[Touch], conversion_time: int) -> list[
 
 
 def largest_remainder(total: int, shares: Sequence[Fraction]) -> list[int]:
-    """Whole parts of `total` (not negative) in proportion to shares that sum to 1; equal remainders: the earlier first."""
+    """Whole parts of `total` (not negative) in proportion to shares that sum to 1; equal remainders: the earlier
+    first.
+    """
     quotas = [total * share for share in shares]
     parts = [math.floor(quota) for quota in quotas]
     order = sorted(range(len(parts)), key=lambda place: (parts[place] - quotas[place], place))
@@ -118,8 +121,9 @@ def largest_remainder(total: int, shares: Sequence[Fraction]) -> list[int]:
 def flaw(total: int, shares: Sequence[Fraction], found: Sequence[int]) -> str | None:
     """What is wrong with parts that were computed in floating point, None when nothing is.
 
-    Where two remainders are so close that a float cannot tell them apart either may get the last micro; but not where the
-    shares themselves are equal, because then the earlier one comes first. All else must be as `largest_remainder` has it.
+    Where two remainders are so close that a float cannot tell them apart either may get the last micro; but not where
+    the shares themselves are equal, because then the earlier one comes first. All else must be as `largest_remainder`
+    has it.
     """
     expected = largest_remainder(total, shares)
     if list(found) == expected:

@@ -20,10 +20,11 @@ _GRAINS = {
 _KEY = "tenant_id, campaign_id, channel, currency"
 _SUMS = """
     sum(impressions)::BIGINT AS impressions, sum(clicks)::BIGINT AS clicks, sum(conversions)::BIGINT AS conversions,
-    sum(cost_micros)::BIGINT AS cost_micros, sum(revenue_micros)::BIGINT AS revenue_micros, count(*)::BIGINT AS events"""
+    sum(cost_micros)::BIGINT AS cost_micros, sum(revenue_micros)::BIGINT AS revenue_micros, count(*)::BIGINT AS
+    events"""
 
-# 100·(0.3·min(CTR/0.05, 1) + 0.3·min(CVR/0.10, 1) + 0.4·min(ROAS/3, 1)); a part without a denominator counts 0, and without
-# any denominator there is no score. DuckDB's x / 0 is null.
+# 100·(0.3·min(CTR/0.05, 1) + 0.3·min(CVR/0.10, 1) + 0.4·min(ROAS/3, 1)); a part without a denominator counts 0, and
+# without any denominator there is no score. DuckDB's x / 0 is null.
 _SCORE = """
     CASE WHEN impressions = 0 AND clicks = 0 AND cost_micros = 0 THEN NULL ELSE
         100 * (0.3::DOUBLE * coalesce(least(clicks::DOUBLE / nullif(impressions, 0) / 0.05::DOUBLE, 1), 0)
@@ -33,10 +34,10 @@ _SCORE = """
 
 
 def add_windows(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the table `campaign_metrics`: an event at t is in the windows [s, s + 5 s) with s a whole second, t - 5 s < s <= t."""
-    starts = ", ".join(
-        f"event_time - event_time % {SLIDE_MS} - {back}" for back in range(0, WINDOW_MS, SLIDE_MS)
-    )
+    """Make the table `campaign_metrics`: an event at t is in the windows [s, s + 5 s) with s a whole second, t - 5 s
+    < s <= t.
+    """
+    starts = ", ".join(f"event_time - event_time % {SLIDE_MS} - {back}" for back in range(0, WINDOW_MS, SLIDE_MS))
     connection.execute(
         f"""
         CREATE TABLE campaign_metrics AS
@@ -64,8 +65,8 @@ def add_campaigns(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """
         CREATE TABLE campaigns AS
-        SELECT tenant_id, campaign_id, campaign_name AS name, channel, currency, budget_micros, event_time AS launched_at
-        FROM accepted WHERE own_type = 'campaign_launch'
-        QUALIFY row_number() OVER (PARTITION BY tenant_id, campaign_id ORDER BY event_time DESC) = 1
+        SELECT tenant_id, campaign_id, campaign_name AS name, channel, currency, budget_micros, event_time AS
+        launched_at FROM accepted WHERE own_type = 'campaign_launch' QUALIFY row_number() OVER (PARTITION BY
+        tenant_id, campaign_id ORDER BY event_time DESC) = 1
         """
     )

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from tests.oracle.answer import Answer
 from tests.oracle.credits import compare_credits
+from tests.oracle.stored_tables import CREDITS_QUERY, STORED_TABLES, StoredTable, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,13 +24,17 @@ SCORE_TOLERANCE = 1e-9
 class ClickHouse(Protocol):
     """What is used of a clickhouse-connect client."""
 
-    def query_arrow_stream(self, query: str, settings: dict[str, Any] | None = None) -> Any:
+    def query_arrow_stream(
+        self, query: str, parameters: dict[str, Any] | None = None, settings: dict[str, Any] | None = None
+    ) -> Any:
         """Record batches of a query's answer, in a context manager."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How one table differs. `missing`, `unexpected` and `wrong` count rows by their key; `shown` has the first of each."""
+    """How one table differs. `missing`, `unexpected` and `wrong` count rows by their key; `shown` has the first of
+    each.
+    """
 
     table: str
     expected: int
@@ -48,97 +53,7 @@ class Difference:
         return "\n  ".join([head, *self.shown])
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """How a table is compared: `stored` and `expected` are queries that give the same columns, `key` first."""
-
-    name: str
-    key: tuple[str, ...]
-    stored: str
-    expected: str
-    values: tuple[str, ...]
-    floats: tuple[str, ...] = ()
-
-
-def _ms(column: str) -> str:
-    return f"toUnixTimestamp64Milli({column}) AS {column}"
-
-
-_SUMS = ("impressions", "clicks", "conversions", "cost_micros", "revenue_micros", "events")
-_CAMPAIGN = ("tenant_id", "campaign_id", "channel", "currency")
-_EVENT_VALUES = (
-    *("event_type", "created_at", "source_platform", "customer_id", "journey_id", "campaign_id", "channel", "kind"),
-    *("impressions", "clicks", "conversions", "cost_micros", "revenue_micros", "value_micros", "currency"),
-)
-
-
-def _columns(names: Sequence[str], times: Sequence[str] = ()) -> str:
-    return ", ".join(_ms(name) if name in times else name for name in names)
-
-
-_TABLES = (
-    _Table(
-        "events",
-        ("tenant_id", "event_id", "event_time"),
-        "SELECT " + _columns(("tenant_id", "event_id", "event_time", *_EVENT_VALUES), ("event_time", "created_at")) + " FROM {}",
-        "SELECT * FROM accepted",
-        _EVENT_VALUES,
-    ),
-    _Table(
-        "quarantine",
-        ("tenant_id", "reasons", "event_id", "raw_md5"),
-        "SELECT tenant_id, arrayStringConcat(arraySort(reasons), ',') AS reasons, event_id, lower(hex(MD5(raw))) AS raw_md5, "
-        "toInt64(count()) AS copies FROM {} GROUP BY ALL",
-        "SELECT tenant_id, array_to_string(reasons, ',') AS reasons, coalesce(event_id, '') AS event_id, raw_md5, "
-        "count(*) AS copies FROM messages WHERE len(reasons) > 0 GROUP BY ALL",
-        ("copies",),
-    ),
-    _Table(
-        "ingest_counts",
-        ("tenant_id", "outcome", "reasons"),
-        "SELECT tenant_id, outcome, arrayStringConcat(arraySort(splitByChar(',', toString(reasons))), ',') AS reasons, "
-        "toInt64(sum(events)) AS events FROM {} GROUP BY ALL",
-        "SELECT tenant_id, CASE WHEN len(reasons) = 0 THEN 'valid' ELSE 'quarantined' END AS outcome, "
-        "array_to_string(reasons, ',') AS reasons, count(*) AS events FROM messages GROUP BY ALL "
-        "UNION ALL SELECT tenant_id, 'accepted', '', count(*) FROM accepted GROUP BY ALL",
-        ("events",),
-    ),
-    _Table(
-        "campaign_metrics",
-        (*_CAMPAIGN, "window_start"),
-        "SELECT " + _columns((*_CAMPAIGN, "window_start", "window_end"), ("window_start", "window_end")) + ", "
-        + _columns(_SUMS[:-1]) + ", toInt64(events) AS events, performance_score FROM {}",
-        "SELECT * FROM campaign_metrics",
-        ("window_end", *_SUMS),
-        ("performance_score",),
-    ),
-    _Table(
-        "campaign_rollups",
-        ("grain", *_CAMPAIGN, "bucket_start"),
-        "SELECT toString(grain) AS grain, " + _columns((*_CAMPAIGN, "bucket_start"), ("bucket_start",)) + ", "
-        + _columns(_SUMS[:-1]) + ", toInt64(events) AS events FROM {}",
-        "SELECT * FROM campaign_rollups",
-        _SUMS,
-    ),
-    _Table(
-        "campaigns",
-        ("tenant_id", "campaign_id"),
-        "SELECT " + _columns(("tenant_id", "campaign_id", "name", "channel", "currency", "budget_micros", "launched_at"), ("launched_at",))
-        + " FROM {}",
-        "SELECT * FROM campaigns",
-        ("name", "channel", "currency", "budget_micros", "launched_at"),
-    ),
-    _Table(
-        "journeys",
-        ("tenant_id", "journey_id"),
-        "SELECT tenant_id, journey_id, customer_id, stage, " + _columns(("started_at", "last_event_at"), ("started_at", "last_event_at"))
-        + ", toInt64(touchpoints) AS touchpoints, toInt64(conversions) AS conversions, value_micros, currency FROM {}",
-        "SELECT * FROM journeys",
-        ("customer_id", "stage", "started_at", "last_event_at", "touchpoints", "conversions", "value_micros", "currency"),
-    ),
-)
-
-TABLES = (*(table.name for table in _TABLES), "attribution_credits", "late_events")
+TABLES = (*(table.name for table in STORED_TABLES), "attribution_credits", "late_events")
 
 
 def compare(
@@ -146,16 +61,17 @@ def compare(
 ) -> list[Difference]:
     """The differences between what a database holds and what the record files say, one per table that differs.
 
-    Give all files of the topic in the order in which they were produced. Every table is read with FINAL. `late_events` must only
-    hold accepted events: which events are late depends on the watermark, and no file can tell. Raises ValueError for a table
-    that is not one of TABLES, RecordFileError for files that cannot be judged, and what the client raises.
+    Give all files of the topic in the order in which they were produced. Every table is read with FINAL.
+    `late_events` must only hold accepted events: which events are late depends on the watermark, and no file can
+    tell. Raises ValueError for a table that is not one of TABLES, RecordFileError for files that cannot be judged,
+    and what the client raises.
     """
     unknown = set(tables) - set(TABLES)
     if unknown:
         raise ValueError(f"tables {sorted(unknown)} cannot be compared; known: {', '.join(TABLES)}")
     found: list[Difference | None] = []
     with Answer(*record_files) as answer:
-        found += [_compare_table(client, database, answer, table) for table in _TABLES if table.name in tables]
+        found += [_compare_table(client, database, answer, table) for table in STORED_TABLES if table.name in tables]
         if "attribution_credits" in tables:
             found.append(_compare_credits(client, database, answer))
         if "late_events" in tables:
@@ -163,7 +79,7 @@ def compare(
     return [difference for difference in found if difference]
 
 
-def _compare_table(client: ClickHouse, database: str, answer: Answer, table: _Table) -> Difference | None:
+def _compare_table(client: ClickHouse, database: str, answer: Answer, table: StoredTable) -> Difference | None:
     _load(client, table.stored.format(f"{database}.{table.name} FINAL"), answer, "stored")
     connection = answer.connection
     columns = (*table.key, *table.values, *table.floats)
@@ -234,17 +150,8 @@ def _compare_credits(client: ClickHouse, database: str, answer: Answer) -> Diffe
     )
 
 
-CREDITS_QUERY = (
-    "SELECT tenant_id, conversion_id, model, toUnixTimestamp64Milli(conversion_time) AS conversion_time, conversion_type, "
-    "customer_id, journey_id, currency, gross_value_micros, value_micros, touches.touchpoint_id AS touchpoint_ids, "
-    "arrayMap(c -> toString(c), touches.channel) AS channels, touches.campaign_id AS campaign_ids, "
-    "arrayMap(t -> toUnixTimestamp64Milli(t), touches.time) AS times, touches.weight AS weights, "
-    "touches.credited_micros AS micros FROM {}"
-)
-
-
 def _compare_late(client: ClickHouse, database: str, answer: Answer) -> Difference | None:
-    query = f"SELECT tenant_id, event_id, {_ms('event_time')} FROM {database}.late_events FINAL"
+    query = f"SELECT tenant_id, event_id, {milliseconds('event_time')} FROM {database}.late_events FINAL"
     _load(client, query, answer, "stored")
     rows = answer.rows("SELECT * FROM stored ANTI JOIN accepted USING (tenant_id, event_id, event_time)")
     if not rows:

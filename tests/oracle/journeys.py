@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 
 def add_journeys(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the table `journeys`: stage and end of the newest event by (time, id), value in the newest conversion's currency.
+    """Make the table `journeys`: stage and end of the newest event by (time, id), value in the newest conversion's
+    currency.
 
     A journey that several customers claim is left out: the contract gives it to one customer.
     """
@@ -27,8 +28,7 @@ def add_journeys(connection: duckdb.DuckDBPyConnection) -> None:
                    last(stage ORDER BY event_time, event_id) AS stage,
                    min(event_time) AS started_at, max(event_time) AS last_event_at,
                    count(*) FILTER (own_type = 'touchpoint_interaction') AS touchpoints,
-                   count(*) FILTER (won) AS conversions,
-                   count(*) AS revision
+                   count(*) FILTER (won) AS conversions
             FROM facts GROUP BY ALL HAVING count(DISTINCT customer_id) = 1
         )
         SELECT whole.*, coalesce(newest.currency, '') AS currency,

@@ -1,7 +1,8 @@
 """Record files into a table: one row a Kafka record, with its verdict.
 
-`messages` has the fields of the contract flattened and `reasons`, sorted, empty for a valid event. `accepted` is the first valid
-event of each (tenant, event id) in the order of production; what is valid and not accepted is a duplicate.
+`messages` has the fields of the contract flattened and `reasons`, sorted, empty for a valid event. `accepted` is the
+first valid event of each (tenant, event id) in the order of production; what is valid and not accepted is a
+duplicate.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _COLUMNS = """{
         metrics STRUCT(kind VARCHAR, impressions BIGINT, clicks BIGINT, conversions BIGINT, cost_micros BIGINT,
             revenue_micros BIGINT, currency VARCHAR),
         budget_micros BIGINT,
+        changes STRUCT(budget_allocation_micros BIGINT),
         journey STRUCT(customer_id VARCHAR, journey_id VARCHAR, stage VARCHAR),
         touchpoint STRUCT(channel VARCHAR, campaign_id VARCHAR),
         conversion STRUCT(conversion_type VARCHAR, kind VARCHAR, value_micros BIGINT, currency VARCHAR,
@@ -34,7 +36,8 @@ _COLUMNS = """{
 }"""
 _LARGEST_LINE = 64 << 20
 
-# What becomes of bytes from which no record can be read: the file says how they were spoilt, the contract what that is called.
+# What becomes of bytes from which no record can be read: the file says how they were spoilt, the contract what that
+# is called.
 FRAMING_REASONS = {
     "null_value": "empty",
     "empty_value": "empty",
@@ -51,8 +54,9 @@ FRAMING_REASONS = {
 
 _FAMILIES = """
     CASE WHEN own_type LIKE 'campaign\\_%' ESCAPE '\\' THEN 'campaign'
-         WHEN own_type IN ('journey_start', 'touchpoint_interaction', 'conversion_event', 'journey_stage_change') THEN 'journey'
-         WHEN own_type IN ('personalization_trigger', 'content_optimization', 'segment_update') THEN 'personalization'
+         WHEN own_type IN ('journey_start', 'touchpoint_interaction', 'conversion_event', 'journey_stage_change') THEN
+         'journey' WHEN own_type IN ('personalization_trigger', 'content_optimization', 'segment_update') THEN
+         'personalization'
     END"""
 
 _FIVE_MINUTES_MS, _NINETY_DAYS_MS = 5 * 60_000, 90 * 86_400_000
@@ -72,7 +76,8 @@ _RULES = {
     "missing_channel": "own_type = 'touchpoint_interaction' AND channel = ''",
     "invalid_currency": "(family = 'campaign' OR own_type = 'conversion_event') "
     "AND NOT regexp_full_match(currency, '[A-Z]{3}')",
-    "negative_metric": "least(impressions, clicks, conversions, cost_micros, revenue_micros, coalesce(budget_micros, 0)) < 0 "
+    "negative_metric": "least(impressions, clicks, conversions, cost_micros, revenue_micros) < 0 "
+    "OR least(budget_micros, new_budget_micros) < 0 "
     "OR len(list_filter(coalesce(variants, []), lambda v: least(v.views, v.clicks, v.conversions) < 0)) > 0",
     "clicks_exceed_impressions": "kind = 'report' AND clicks > impressions",
     "conversions_exceed_clicks": "kind = 'report' AND conversions > clicks",
@@ -91,8 +96,8 @@ class RecordFileError(ValueError):
 def load(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
     """Make the tables `messages` and `accepted` from record files, given in the order in which they were produced.
 
-    Raises RecordFileError for a fault that is not known, and for events so near to a limit of time that their validity depends
-    on the broker's clock.
+    Raises RecordFileError for a fault that is not known, and for events so near to a limit of time that their
+    validity depends on the broker's clock.
     """
     for place, file in enumerate(files):
         read = f"SELECT {place} AS file, * FROM read_json(?, format = 'newline_delimited', columns = {_COLUMNS}, "
@@ -105,8 +110,7 @@ def load(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
     connection.execute(
         f"""
         CREATE TABLE messages AS
-        SELECT * EXCLUDE (record_tenant_id, variants, budget_micros, fault, value_b64, reasons),
-               coalesce(budget_micros, 0) AS budget_micros,
+        SELECT * EXCLUDE (record_tenant_id, variants, new_budget_micros, value_b64, reasons),
                CASE WHEN coalesce(record_tenant_id, '') = '' THEN key ELSE record_tenant_id END AS tenant_id,
                reasons,
                CASE WHEN len(reasons) > 0 THEN md5(from_base64(coalesce(value_b64, ''))) END AS raw_md5
@@ -136,7 +140,9 @@ _LINE_COLUMNS = """
         record.envelope.tenant_id AS record_tenant_id,
         record.envelope.event_type AS event_type,
         record.envelope.event_time AS event_time,
-        record.envelope.created_at AS created_at,
+        -- A time of making that cannot be true counts as unknown, by the limits of the event time.
+        CASE WHEN record.envelope.created_at BETWEEN produced_at - 7776000000 AND produced_at + 300000
+             THEN record.envelope.created_at ELSE 0 END AS created_at,
         record.envelope.source_platform AS source_platform,
         coalesce(record.journey.customer_id, record.customer_id, '') AS customer_id,
         coalesce(record.journey.journey_id, '') AS journey_id,
@@ -151,7 +157,8 @@ _LINE_COLUMNS = """
         coalesce(record.metrics.cost_micros, 0) AS cost_micros,
         coalesce(record.metrics.revenue_micros, 0) AS revenue_micros,
         coalesce(record.metrics.currency, record.conversion.currency, '') AS currency,
-        record.budget_micros AS budget_micros,
+        coalesce(record.budget_micros, 0) AS budget_micros,
+        coalesce(record.changes.budget_allocation_micros, 0) AS new_budget_micros,
         coalesce(record.conversion.value_micros, 0) AS value_micros,
         coalesce(record.conversion.conversion_type, '') AS conversion_type,
         coalesce(record.conversion.original_event_id, '') AS original_event_id,
