@@ -55,7 +55,7 @@ jars: $(STAMPS)/jars ## Fetch the pinned Java artefacts into .cache/jars
 $(STAMPS)/jars: pom.xml | $(STAMPS)/toolchain
 	@echo "jars: fetching the broker and Flink's Kafka connector"
 	@rm -rf .cache/jars
-	@mvn -q -B -ntp --strict-checksums generate-resources
+	@mvn -q -B -ntp -Dstyle.color=never --strict-checksums generate-resources
 	@mkdir -p $(@D)
 	@touch $@
 

@@ -66,6 +66,10 @@ class Stack:
                 self._supervise()
             return endpoints.write(self.config, self.records.names())
 
+    def endpoints(self) -> dict[str, str | None]:
+        """Return the addresses of the stack that is up, None for what is not part of it; raises StackError if none is up."""
+        return endpoints.read(self.config)
+
     def down(self) -> None:
         """Stop everything in reverse order; the job with a savepoint. Data stays in RUN_DIR."""
         # First, and before waiting for its turn: the supervisor takes turns itself.
