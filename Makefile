@@ -89,7 +89,7 @@ test-unit: env proto ## Run the tests that need no processes
 check: env proto ## Lint, formatting and types
 	@.venv/serving/bin/ruff check
 	@.venv/serving/bin/ruff format --check
-	@.venv/serving/bin/mypy connectors udfs serving local bench
+	@.venv/serving/bin/mypy connectors udfs serving jobs local bench
 bench: ready ## Run the benchmarks
 	@exec $(SERVING) -m bench
 

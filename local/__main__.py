@@ -28,8 +28,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local",
         description="The local stack: Kafka, ClickHouse, Redis, Flink with the measurement job, serving, Prometheus.",
-        epilog="Environment: RUN_DIR (data, logs, records; default .run), PORT_BASE (first of 30 ports; default 19090), TASKMANAGERS, "
-        "TASKMANAGER_MEMORY_MB, JOBMANAGER_MEMORY_MB, CHECKPOINT_SECONDS, START_TIMEOUT_SECONDS, DATABASE, JOB_OPTIONS, DEMO_RATE.",
+        epilog="Environment: RUN_DIR (data, logs, records; default .run), PORT_BASE (first of 30 ports; "
+        "default 19090), TASKMANAGERS, TASKMANAGER_MEMORY_MB, JOBMANAGER_MEMORY_MB, CHECKPOINT_SECONDS, "
+        "START_TIMEOUT_SECONDS, CLICKHOUSE_DATABASE, JOB_OPTIONS, DEMO_RATE. local/config.py describes each.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in (
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _reporter() -> Callable[[str], None]:
     began = time.monotonic()
-    return lambda line: print(f"[{time.monotonic() - began:6.1f}s] {line}", flush=True)  # noqa: T201 - the command's output
+    return lambda line: print(f"[{time.monotonic() - began:6.1f}s] {line}", flush=True)
 
 
 def _show(found: dict[str, str | None]) -> None:

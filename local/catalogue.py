@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from local import (
@@ -38,7 +39,7 @@ def builders(config: StackConfig) -> dict[str, Callable[[], Component]]:
         "jobmanager": lambda: flink_cluster.jobmanager(config),
     }
     for number in range(1, config.taskmanagers + 1):
-        made[flink_cluster.taskmanager_name(number)] = lambda number=number: flink_cluster.taskmanager(config, number)
+        made[flink_cluster.taskmanager_name(number)] = partial(flink_cluster.taskmanager, config, number)
     return made | {
         JOB: lambda: flink_job.component(config),
         "serving": lambda: serving_server.component(config),

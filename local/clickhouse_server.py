@@ -34,7 +34,7 @@ def component(config: StackConfig) -> Component:
         ),
         environment={"PYTHONPATH": str(REPOSITORY)},
         missing=lambda: _missing(config.clickhouse_port),
-        finish=lambda: _migrate(url, config.database),
+        finish=lambda: _migrate(url, config.clickhouse_database),
         # Parts that were inserted are on disk already; merges in flight are given up, not waited for.
         stop_seconds=30,
         address=url,

@@ -23,7 +23,7 @@ class Component:
 
     name: str
     needs: tuple[str, ...] = ()
-    """Names of the components that must be ready before this one starts; those that are not part of the stack are ignored."""
+    """Names of the components that must be ready before this one starts, as far as they are part of the stack."""
     ports: Mapping[str, int] = field(default_factory=dict)
     """What listens where; all must be free before the start."""
     prepare: Callable[[], None] = nothing
@@ -32,14 +32,19 @@ class Component:
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables beside those of the calling process."""
     missing: Callable[[], str | None]
-    """Returns None when the component answers, else what is missing still. Blocks for two seconds at most, and raises nothing."""
+    """Returns None when the component answers, else what is missing still.
+
+    Blocks for two seconds at most, and raises nothing.
+    """
     finish: Callable[[], object] = nothing
     """Runs once after the component is ready: topics, tables. Must be safe to repeat. May raise."""
-    before_stop: Callable[[], None] = nothing
+    before_stop: Callable[[], object] = nothing
     """Runs while everything is still up: savepoints. May block for a minute; raises nothing."""
     exists: Callable[[], bool] | None = None
-    """None: it is a process that runs until it is told to stop. Else it is a command that ends by itself, and this tells whether what
-    it makes is there already."""
+    """None: it is a process that runs until it is told to stop.
+
+    Else it is a command that ends by itself, and this tells whether what it makes is there already.
+    """
     stop_seconds: float = 20.0
     """How long it may take to stop cleanly before it is killed."""
     address: str = ""

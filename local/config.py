@@ -1,4 +1,4 @@
-"""Where a local stack lives, which ports it uses and how large it is: one typed object, read once from the environment."""
+"""Where a local stack lives, its ports and its size: one typed object, read once from the environment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackConfig:
-    """Settings of one stack. `from_environment` reads and checks them; each is the environment variable of the same name."""
+    """Settings of one stack.
+
+    `from_environment` reads and checks them; each is the environment variable of the same name.
+    """
 
     run_dir: Path
     """Folder of the stack's data, logs and process records, absolute. Two stacks must not share one."""
@@ -40,7 +43,7 @@ class StackConfig:
     """Seconds between two checkpoints."""
     start_timeout_seconds: int = 240
     """How long one component may take to become ready; generous, for a cold machine that shares its cores."""
-    database: str = "tributary"
+    clickhouse_database: str = "tributary"
     """ClickHouse database."""
     job_options: tuple[str, ...] = ()
     """More options for the measurement job, as they follow `jobs/measurement.py`."""
@@ -65,27 +68,31 @@ class StackConfig:
         """
         given = os.environ if environment is None else environment
         numbers = {}
-        for name in _BOUNDS:
+        for name, (low, high) in _BOUNDS.items():
             text = given.get(name.upper(), "")
             if text:
                 try:
                     numbers[name] = int(text)
                 except ValueError as error:
-                    low, high = _BOUNDS[name]
                     raise _refuse(name, text, f"a whole number from {low} to {high}") from error
         try:
             job_options = tuple(shlex.split(given.get("JOB_OPTIONS", "")))
         except ValueError as error:
             raise _refuse("job_options", given["JOB_OPTIONS"], "options as a shell would split them") from error
         run_dir = (REPOSITORY / Path(given.get("RUN_DIR") or ".run").expanduser()).resolve()
-        return cls(run_dir=run_dir, database=given.get("DATABASE") or "tributary", job_options=job_options, **numbers)
+        return cls(
+            run_dir=run_dir,
+            clickhouse_database=given.get("CLICKHOUSE_DATABASE") or "tributary",
+            job_options=job_options,
+            **numbers,
+        )
 
     def to_environment(self) -> dict[str, str]:
         """Return the variables from which `from_environment` reads this same object, for a child process."""
         variables = {name.upper(): str(getattr(self, name)) for name in _BOUNDS}
         return variables | {
             "RUN_DIR": str(self.run_dir),
-            "DATABASE": self.database,
+            "CLICKHOUSE_DATABASE": self.clickhouse_database,
             "JOB_OPTIONS": shlex.join(self.job_options),
         }
 
@@ -136,7 +143,10 @@ class StackConfig:
 
     @property
     def jobmanager_rpc_port(self) -> int:
-        """TaskManagers reach the JobManager here. Flink's other ports (blobs, data, TaskManager RPC) are picked by the system."""
+        """TaskManagers reach the JobManager here.
+
+        Flink's other ports (blobs, data, TaskManager RPC) are picked by the system.
+        """
         return self.port_base + 10
 
     @property

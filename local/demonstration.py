@@ -52,10 +52,11 @@ def demonstrate(stack: Stack, only: Iterable[str], without: Iterable[str], repor
 
 def _welcome(stack: Stack) -> list[str]:
     config = stack.config
+    clickhouse = f"http://{HOST}:{config.clickhouse_port}/?database={config.clickhouse_database}"
     return [
         "everything is up; Ctrl-C stops it",
         f"Flink's pages        http://{HOST}:{config.flink_port}",
-        f"ClickHouse           curl 'http://{HOST}:{config.clickhouse_port}/?database={config.database}' -d 'SELECT count() FROM events'",
+        f"ClickHouse           curl '{clickhouse}' -d 'SHOW TABLES'",
         f"answers over gRPC    {HOST}:{config.grpc_port} (health and reflection are on)",
         f"metrics              http://{HOST}:{config.http_port}/metrics",
         f"logs                 {config.logs}",
@@ -64,7 +65,7 @@ def _welcome(stack: Stack) -> list[str]:
 
 
 def _follow(config: StackConfig, report: Callable[[str], None]) -> None:
-    address = ClickHouseAddress.parse(f"http://{HOST}:{config.clickhouse_port}", config.database)
+    address = ClickHouseAddress.parse(f"http://{HOST}:{config.clickhouse_port}", config.clickhouse_database)
     before: tuple[float, int] | None = None
     while True:
         time.sleep(_EVERY_SECONDS)

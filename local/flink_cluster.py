@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -15,6 +14,7 @@ from local.http_probe import HttpProbeError, get_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from local.config import StackConfig
 
@@ -45,8 +45,8 @@ def environment(config: StackConfig, process: str) -> dict[str, str]:
     """Return the variables with which Flink's scripts find our configuration, jars and packages."""
     return {
         "FLINK_CONF_DIR": str(conf_folder(config, process)),
-        # flink-python and the connectors are loaded by the cluster itself. Loaded with each job instead, thread mode fails at the
-        # second job or the first restart in a JVM, because a native library cannot be loaded twice.
+        # flink-python and the connectors are loaded by the cluster itself. Loaded with each job instead, thread mode
+        # fails at the second job or the first restart in a JVM, because a native library cannot be loaded twice.
         "FLINK_LIB_DIR": str(folder(config) / "lib"),
         "FLINK_LOG_DIR": str(config.logs),
         "FLINK_PID_DIR": str(folder(config) / "pids" / process),

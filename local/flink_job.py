@@ -41,7 +41,7 @@ def component(config: StackConfig, *, fresh: bool = False) -> Component:
     options = {
         "--kafka-bootstrap": f"{HOST}:{config.kafka_port}",
         "--clickhouse-url": f"http://{HOST}:{config.clickhouse_port}",
-        "--clickhouse-database": config.database,
+        "--clickhouse-database": config.clickhouse_database,
         "--redis-url": f"redis://{HOST}:{config.redis_port}/0",
         "--registry": str(REPOSITORY / "avro"),
         "--job-name": JOB_NAME,
@@ -104,7 +104,8 @@ def newest_snapshot(config: StackConfig) -> Path | None:
 def stop_with_savepoint(config: StackConfig) -> Path | None:
     """Stop the job after a savepoint and return its folder.
 
-    Returns None if there is no such job, or the savepoint failed or took too long: the retained checkpoints then serve instead.
+    Returns None if there is no such job, or the savepoint failed or took too long: the retained checkpoints then
+    serve instead.
     """
     try:
         job = running_job(config)
@@ -171,4 +172,4 @@ def _root_cause(config: StackConfig, job: JobState) -> str:
     if not entries:
         return ""
     lines = [line for line in entries[0]["stacktrace"].splitlines() if line.startswith("Caused by:")]
-    return "; " + (lines[-1] if lines else entries[0]["exceptionName"])
+    return f"; {lines[-1] if lines else entries[0]['exceptionName']}"

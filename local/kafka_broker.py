@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _JARS = REPOSITORY / ".cache" / "jars" / "kafka"
 _DAY_MS = 24 * 3600 * 1000
-# Enough to spread tenants over the largest local job; the number cannot change later without breaking the order of a key.
+# Enough to spread tenants over the largest local job; the number cannot change later without breaking the order of a
+# key.
 _PARTITIONS = 8
 # The largest record that the pipeline must survive is 10 MB; it goes to the quarantine, so the broker has to let it in.
 _LARGEST_MESSAGE = 16 * 1024 * 1024

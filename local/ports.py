@@ -30,8 +30,8 @@ def require_free(component: str, ports: Mapping[str, int], port_base: int) -> No
     for purpose, port in ports.items():
         if not is_free(port):
             raise StackError(
-                f"port {port} ({component}, {purpose}) is in use by another program. Stop it, or set PORT_BASE to another "
-                f"first port (now {port_base}; the stack uses 30 from there), for example: make up PORT_BASE={port_base + 1000}"
+                f"port {port} ({component}, {purpose}) is in use by another program. Stop it, or choose other ports "
+                f"for the stack, which uses 30 from PORT_BASE (now {port_base}): make up PORT_BASE={port_base + 1000}"
             )
 
 

@@ -1,4 +1,7 @@
-"""Start, recognise and stop processes. A record of a process holds its start time, so a recycled process id is never signalled."""
+"""Start, recognise and stop processes.
+
+A record of a process holds its start time, so a recycled process id is never signalled.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,7 @@ def alive(record: ProcessRecord) -> bool:
 
 
 def exit_code(record: ProcessRecord) -> int | None:
-    """Return the exit code of an ended child of this process (negative: the signal that ended it), None for any other."""
+    """Return the exit code of an ended child of this process (negative: its signal), None for any other."""
     return None if alive(record) else _exit_codes.get(record.pid)
 
 
@@ -112,7 +115,10 @@ def _signal(record: ProcessRecord, number: signal.Signals) -> None:
 
 
 def stop(record: ProcessRecord, seconds: float) -> bool:
-    """Ask the process to stop, wait `seconds`, then kill it and all it has started. Returns whether it stopped when asked."""
+    """Ask the process to stop, wait `seconds`, then kill it and all it has started.
+
+    Returns whether it stopped when asked.
+    """
     _signal(record, signal.SIGTERM)
     clean = wait_until_gone(record, seconds)
     kill(record)

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from local.component import Component
 from local.config import HOST, REPOSITORY
@@ -21,7 +21,7 @@ def component(config: StackConfig) -> Component:
     options = {
         "--kafka-bootstrap": f"{HOST}:{config.kafka_port}",
         "--clickhouse-url": f"http://{HOST}:{config.clickhouse_port}",
-        "--clickhouse-database": config.database,
+        "--clickhouse-database": config.clickhouse_database,
         "--redis-url": f"redis://{HOST}:{config.redis_port}/0",
         "--host": HOST,
         "--grpc-port": str(config.grpc_port),
@@ -40,8 +40,13 @@ def component(config: StackConfig) -> Component:
 
 def _missing(address: str) -> str | None:
     with grpc.insecure_channel(address) as channel:
+        check = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
+            answer = check(health_pb2.HealthCheckRequest(), timeout=1)
         except grpc.RpcError as error:
             code = error.code() if isinstance(error, grpc.Call) else "error"
             return f"gRPC health: {code}"

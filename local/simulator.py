@@ -1,4 +1,4 @@
-"""The demo producer of `make run`: the simulated marketing world at a small, steady rate, with some of everything that goes wrong."""
+"""The demo producer of `make run`: the simulated marketing world at a small rate, with some of all that goes wrong."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ def component(config: StackConfig) -> Component:
     return Component(
         name="simulator",
         needs=("kafka", "job"),
-        command=(sys.executable, "-m", "bench.world", "produce", *(part for option in options.items() for part in option)),
+        command=(
+            sys.executable,
+            "-m",
+            "bench.world",
+            "produce",
+            *(part for option in options.items() for part in option),
+        ),
         environment={"PYTHONPATH": str(REPOSITORY)},
         missing=lambda: None,
         address=f"{config.demo_rate} events/s",

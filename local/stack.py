@@ -53,8 +53,8 @@ class Stack:
     ) -> dict[str, str | None]:
         """Start what does not run yet, return the endpoints when everything answers.
 
-        `only` and `without` choose components by name (`flink` stands for all of Flink). With `supervise`, a background process
-        starts again whatever dies while the stack is up.
+        `only` and `without` choose components by name (`flink` stands for all of Flink). With `supervise`, a
+        background process starts again whatever dies while the stack is up.
 
         Raises:
             StackError: a component did not start; what this call started has been stopped again.
@@ -67,7 +67,7 @@ class Stack:
             return endpoints.write(self.config, self.records.names())
 
     def endpoints(self) -> dict[str, str | None]:
-        """Return the addresses of the stack that is up, None for what is not part of it; raises StackError if none is up."""
+        """Return the addresses, None for what is not part of the stack; raises StackError if it is not up."""
         return endpoints.read(self.config)
 
     def down(self) -> None:
@@ -83,7 +83,7 @@ class Stack:
             endpoints.remove(self.config)
 
     def restart(self, name: str) -> None:
-        """Stop one component cleanly and start it again. The job, and a JobManager with the job, resume from a savepoint.
+        """Stop one component cleanly and start it again; the job, and a JobManager's job, resume from a savepoint.
 
         Raises:
             StackError: the component is not part of the running stack, or did not come back.
@@ -100,8 +100,8 @@ class Stack:
     def submit(self, *, fresh: bool = False) -> None:
         """Submit the measurement job, in place of the one that runs.
 
-        It resumes from a savepoint of that one, or the newest snapshot. With `fresh` it forgets all state and reads its topic from
-        the start, which writes the same rows again.
+        It resumes from a savepoint of that one, or the newest snapshot. With `fresh` it forgets all state and reads
+        its topic from the start, which writes the same rows again.
 
         Raises:
             StackError: the job did not start.
@@ -112,7 +112,10 @@ class Stack:
             start_all(self.config, self.records, [flink_job.component(self.config, fresh=fresh)], self._report)
 
     def kill(self, name: str) -> int:
-        """Kill a component as a crash would (SIGKILL) and return the process id it had. The supervisor starts it again."""
+        """Kill a component as a crash would (SIGKILL) and return the process id it had.
+
+        The supervisor starts it again.
+        """
         record = self._known(name)
         process.kill(record)
         return record.pid
@@ -216,8 +219,8 @@ class Stack:
                     if time.monotonic() > deadline:
                         lock.seek(0)
                         raise StackError(
-                            f"another command (process {lock.read().strip()}) is changing the stack in {self.config.run_dir}; "
-                            "wait for it, or interrupt it"
+                            f"another command (process {lock.read().strip()}) is changing the stack in "
+                            f"{self.config.run_dir}; wait for it, or interrupt it"
                         ) from None
                     time.sleep(_POLL_SECONDS)
             lock.seek(0)

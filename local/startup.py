@@ -64,7 +64,8 @@ def start_all(
 ) -> None:
     """Start the components that do not run yet and return when all are ready.
 
-    Each line of progress goes to `report`. On an error, or when interrupted, what this call has started is stopped again.
+    Each line of progress goes to `report`. On an error, or when interrupted, what this call has started is stopped
+    again.
 
     Raises:
         StackError: naming the component that did not start, why, and the end of its log.
@@ -143,6 +144,7 @@ def _tail(log: Path) -> str:
     """Return the last lines of a log without Java's stack frames, which bury what went wrong."""
     try:
         with log.open(encoding="utf-8", errors="replace") as lines:
-            return "".join(deque((line for line in lines if not line.lstrip().startswith(_FRAMES)), _LOG_LINES)).rstrip()
+            telling = (line for line in lines if not line.lstrip().startswith(_FRAMES))
+            return "".join(deque(telling, _LOG_LINES)).rstrip()
     except OSError:
         return "(empty)"

@@ -1,4 +1,4 @@
-"""Starts again what dies while a stack is up: a standalone Flink cluster does not replace a lost TaskManager by itself."""
+"""Starts again what dies while a stack is up: a standalone Flink cluster does not replace a TaskManager by itself."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class _Failures:
         """Count one more and return the seconds until the next attempt."""
         if now - self.newest > _HEALTHY_SECONDS:
             self.count = 0
-        delay = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2**self.count) * random.uniform(0.8, 1.0)  # noqa: S311 - jitter
+        jitter = random.uniform(0.8, 1.0)  # noqa: S311 - not a secret
+        delay = jitter * min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2.0**self.count)
         self.count += 1
         self.newest = now
         self.due = now + delay

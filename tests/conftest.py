@@ -56,7 +56,8 @@ def randomness(seed: int, request: pytest.FixtureRequest) -> random.Random:
 def free_port_base() -> int:
     """Return the first of 30 free ports.
 
-    They lie below the range from which the system picks ports for outgoing connections, so none is taken before its server starts.
+    They lie below the range from which the system picks ports for outgoing connections, so none is taken before its
+    server starts.
     """
     from local.config import PORTS_USED
     from local.ports import is_free
@@ -73,8 +74,8 @@ def free_port_base() -> int:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole stack with the measurement job and serving, started once for all tests that ask for it.
 
-    `stack.endpoints()` has the addresses, `stack.kill_taskmanager(1)` and `stack.wait_ready(...)` serve fault tests. Whoever kills,
-    restarts or fills it leaves it running, and uses tenants of their own.
+    `stack.endpoints()` has the addresses, `stack.kill_taskmanager(1)` and `stack.wait_ready(...)` serve fault tests.
+    Whoever kills, restarts or fills it leaves it running, and uses tenants of their own.
     """
     from local.config import StackConfig
     from local.stack import Stack

@@ -1,7 +1,7 @@
 """Run the tests of both environments and sum them up: `python tests/run.py [--unit] [options of pytest]`.
 
-The last line printed is `N passed, N failed, N skipped`; a test or a fixture that ended with an error counts as failed. The exit
-status is 1 if any failed or none ran.
+The last line printed is `N passed, N failed, N skipped`; a test or a fixture that ended with an error counts as failed.
+The exit status is 1 if any failed or none ran.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Counts:
 
 
 def read_counts(report: Path) -> Counts:
-    """Count the test cases of a JUnit report; a case with several outcomes (a failure and an error at teardown) counts once."""
+    """Count the test cases of a JUnit report; a case that failed and had an error at teardown counts once."""
     passed = failed = skipped = 0
     for case in ET.parse(report).getroot().iter("testcase"):
         outcomes = {child.tag for child in case}
@@ -69,7 +69,9 @@ def run(suite: Suite, options: list[str]) -> Counts:
     report.unlink(missing_ok=True)
     python = REPOSITORY / ".venv" / suite.environment / "bin" / "python"
     print(f"== {suite.environment}: {' '.join(folders)}", flush=True)
-    ended = subprocess.run([python, "-m", "pytest", f"--junitxml={report}", *options, *folders], cwd=REPOSITORY, check=False)
+    ended = subprocess.run(
+        [python, "-m", "pytest", f"--junitxml={report}", *options, *folders], cwd=REPOSITORY, check=False
+    )
     counts = read_counts(report) if report.exists() else Counts()
     if ended.returncode not in {0, _NOTHING_COLLECTED} and not counts.failed:
         return counts + Counts(failed=1)
@@ -81,7 +83,7 @@ def main(arguments: list[str]) -> int:
     options = [argument for argument in arguments if argument != "--unit"]
     RESULTS.mkdir(exist_ok=True)
     # The settings of a stack that somebody works with must not leak into the stacks of the tests.
-    for name in ("RUN_DIR", "PORT_BASE", "TASKMANAGERS", "JOB_OPTIONS", "DATABASE"):
+    for name in ("RUN_DIR", "PORT_BASE", "TASKMANAGERS", "JOB_OPTIONS", "CLICKHOUSE_DATABASE"):
         os.environ.pop(name, None)
     total = Counts()
     for suite in suites:

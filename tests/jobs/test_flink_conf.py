@@ -71,11 +71,17 @@ def test_production_has_the_promised_size():
     assert settings["taskmanager"]["numberOfTaskSlots"] == 4
     assert settings["parallelism"]["default"] == 16
     checkpointing = settings["execution"]["checkpointing"]
-    assert (checkpointing["mode"], checkpointing["interval"], checkpointing["timeout"]) == ("EXACTLY_ONCE", "30 s", "10 min")
+    assert (checkpointing["mode"], checkpointing["interval"], checkpointing["timeout"]) == (
+        "EXACTLY_ONCE",
+        "30 s",
+        "10 min",
+    )
 
 
 def test_both_profiles_agree_on_what_results_depend_on():
-    local, production = (yaml.safe_load((PROFILES / name / "config.yaml").read_text()) for name in ("local", "production"))
+    local, production = (
+        yaml.safe_load((PROFILES / name / "config.yaml").read_text()) for name in ("local", "production")
+    )
     assert local["execution"]["checkpointing"]["mode"] == production["execution"]["checkpointing"]["mode"]
     for key in ("python", "table", "env"):
         assert local[key] == production[key]

@@ -15,7 +15,11 @@ counts = st.integers(1, MOST_TASKMANAGERS)
 
 
 def all_ports(config: StackConfig) -> list[int]:
-    named = [getattr(config, name) for name in dir(config) if name.endswith("_port") and isinstance(getattr(config, name), int)]
+    named = [
+        getattr(config, name)
+        for name in dir(config)
+        if name.endswith("_port") and isinstance(getattr(config, name), int)
+    ]
     return named + [config.taskmanager_metrics_port(number) for number in range(1, config.taskmanagers + 1)]
 
 
@@ -23,7 +27,12 @@ def test_an_empty_environment_gives_the_documented_defaults():
     config = StackConfig.from_environment({})
     assert config.run_dir == REPOSITORY / ".run"
     assert (config.kafka_port, config.clickhouse_port, config.redis_port) == (19090, 19092, 19093)
-    assert (config.flink_port, config.grpc_port, config.http_port, config.prometheus_port) == (19094, 19095, 19096, 19097)
+    assert (config.flink_port, config.grpc_port, config.http_port, config.prometheus_port) == (
+        19094,
+        19095,
+        19096,
+        19097,
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,7 +64,11 @@ def test_no_two_servers_share_a_port_and_none_leaves_the_stack_s_range(port_base
     assert max(used) < port_base + PORTS_USED
 
 
-@given(port_base=ports, taskmanagers=counts, option=st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0")))
+@given(
+    port_base=ports,
+    taskmanagers=counts,
+    option=st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0")),
+)
 def test_a_child_process_reads_the_same_settings(port_base, taskmanagers, option):
     config = StackConfig(
         run_dir=Path("/tmp/a b"), port_base=port_base, taskmanagers=taskmanagers, job_options=("--topic-prefix", option)

@@ -59,7 +59,9 @@ def up(new_stack):
 
 
 def clickhouse(stack):
-    return clickhouse_connect.get_client(host="127.0.0.1", port=stack.config.clickhouse_port, database=stack.config.database)
+    return clickhouse_connect.get_client(
+        host="127.0.0.1", port=stack.config.clickhouse_port, database=stack.config.clickhouse_database
+    )
 
 
 def cache(stack):
@@ -202,7 +204,9 @@ def test_data_survives_down_and_up(up):
 
     assert cache(up).get("kept") == "yes"
     assert clickhouse(up).query("SELECT n FROM kept").result_rows == [(42,)]
-    consumer = KafkaConsumer(bootstrap_servers=up.endpoints()["kafka"], consumer_timeout_ms=30_000, auto_offset_reset="earliest")
+    consumer = KafkaConsumer(
+        bootstrap_servers=up.endpoints()["kafka"], consumer_timeout_ms=30_000, auto_offset_reset="earliest"
+    )
     partition = TopicPartition("analytics-alerts", sent.partition)
     consumer.assign([partition])
     consumer.seek(partition, sent.offset)

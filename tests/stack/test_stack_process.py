@@ -57,7 +57,9 @@ def test_a_process_that_ignores_the_signal_is_killed(run):
 
 
 def test_what_a_killed_process_has_started_dies_with_it(run):
-    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {STUBBORN!r}]); import time; time.sleep(600)"
+    code = (
+        f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {STUBBORN!r}]); import time; time.sleep(600)"
+    )
     record = run(code)
     members = list(process.session_members(record))
     assert len(members) == 2
