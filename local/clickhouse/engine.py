@@ -145,29 +145,15 @@ class Handle:
                 result.close()
 
     def insert(
-        self,
-        sql: str,
-        parameters: Mapping[str, str],
-        format_name: str,
-        chunks: Iterator[bytes],
-        progress: Progress,
+        self, target: bytes, parameters: Mapping[str, str], clauses: bytes, data_path: str, progress: Progress
     ) -> None:
-        """Feed `chunks` to an INSERT; `sql` has no FORMAT clause. Returns when the parts are in place.
+        """Run `target FROM INFILE data_path clauses`, where `clauses` are SETTINGS and FORMAT; raises ClickHouseError.
 
-        Raises ClickHouseError, and whatever `chunks` raises; either way the insert is given up.
+        Returns when the parts are in place.
         """
-        try:
-            for name, value in parameters.items():
-                # The streaming insert takes no parameters with it, but uses those of its handle.
-                self.run(f"SET param_{_checked(name)} = {_quoted(value)}", {})
-            with self._connection.send_insert(sql, format_name) as inserter:
-                for chunk in chunks:
-                    inserter.append(chunk)
-                written = inserter.finish()
-        except RuntimeError as error:
-            raise ClickHouseError.from_engine(error) from error
-        progress.written_rows += written.rows_written
-        progress.written_bytes += written.bytes_written
+        sql = b"%s FROM INFILE '%s' %s" % (target, data_path.encode("ascii"), clauses)
+        for _ in self.pieces(sql, parameters, "Null", progress):
+            pass
 
 
 class Engine:
@@ -193,6 +179,9 @@ class Engine:
         except ClickHouseError:
             os.close(self._lock)
             raise
+        # The engine's own folder for unfinished work: it is on the disk of the data, and emptied at each start.
+        self.staging_folder = self._path / "tmp"
+        self.staging_folder.mkdir(exist_ok=True)
         self.version, self.timezone = answer.decode().rstrip("\n").split("\t")
 
     def open(self, arguments: Mapping[str, str]) -> Handle:
@@ -234,11 +223,6 @@ def escaped(value: str) -> str:
 def _mark(query_id: str) -> dict[str, str]:
     """Return the setting by which a statement is found: chDB makes its own query ids and takes none."""
     return {"log_comment": query_id}
-
-
-def _quoted(value: str) -> str:
-    """Write a value as a string literal."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _checked(name: str) -> str:

@@ -13,6 +13,7 @@ from local.clickhouse.errors import ClickHouseError, ErrorCode
 from local.clickhouse.form import read_parts
 from local.clickhouse.request import DEFAULT_FORMAT, PARAMETER, Request, parameter_value
 from local.clickhouse.response import HELD_BYTES, HELD_BYTES_ON_WAIT
+from local.clickhouse.staging import staged
 from local.clickhouse.statement import Kind, Statement, first_word, read_statement, split_insert
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ def execute(
             handle.use(request.database)
         handle.set(request.settings)
         for table in tables:
-            _load(handle, table, response)
-        _run(handle, request, statement, data, response)
+            _load(engine, handle, table, response)
+        _run(engine, handle, request, statement, data, response)
     if request.session_id and request.close_session:
         sessions.end(request.session_id)
 
@@ -165,17 +166,25 @@ def _in_session(session: Session, handle: Handle, request: Request, statement: S
         session.restore(request.settings)
 
 
-def _load(handle: Handle, table: ExternalTable, response: Response) -> None:
+def _load(engine: Engine, handle: Handle, table: ExternalTable, response: Response) -> None:
     # The structure is the client's own SQL, as the statement is; only the name has a placeholder.
     handle.run(f"CREATE TEMPORARY TABLE {{name:Identifier}} ({table.structure})", {"name": table.name})
-    target = {"table": table.name}
-    handle.insert("INSERT INTO {table:Identifier}", target, table.format_name, iter([table.data]), response.progress)
+    clauses = b"FORMAT " + table.format_name.encode()
+    with staged(iter([table.data]), engine.staging_folder) as path:
+        handle.insert(b"INSERT INTO {table:Identifier}", {"table": table.name}, clauses, path, response.progress)
 
 
-def _run(handle: Handle, request: Request, statement: Statement, data: Iterator[bytes], response: Response) -> None:
+def _run(
+    engine: Engine,
+    handle: Handle,
+    request: Request,
+    statement: Statement,
+    data: Iterator[bytes],
+    response: Response,
+) -> None:
     if statement.kind is Kind.INSERT_DATA:
-        text = statement.text.decode("utf-8", errors="surrogateescape")
-        handle.insert(text, request.parameters, statement.format or "", data, response.progress)
+        with staged(data, engine.staging_folder) as path:
+            handle.insert(statement.text, request.parameters, statement.clauses, path, response.progress)
         response.send([], hold_bytes=HELD_BYTES)
         return
     format_name = statement.format or request.default_format

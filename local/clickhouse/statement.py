@@ -74,7 +74,9 @@ class Statement:
 
     kind: Kind
     text: bytes
-    """Without the FORMAT clause if data follows, else as it came."""
+    """As it came; if data follows, only what stands before SETTINGS and FORMAT."""
+    clauses: bytes = b""
+    """If data follows: SETTINGS and FORMAT."""
     format: str | None = None
     """What its FORMAT clause names."""
     first: bytes = b""
@@ -124,19 +126,20 @@ def split_insert(head: bytes, *, whole: bool) -> tuple[Statement | None, int]:
     """
     before = b""
     depth = 0
-    format_start = None
+    clauses_start = None
     for token in tokens(head):
-        if format_start is not None:
+        if before == b"FORMAT" and clauses_start is not None:
             if token.kind != "word" or (token.end == len(head) and not whole):
                 break
-            statement = Statement(Kind.INSERT_DATA, head[:format_start], token.text.decode(), b"INSERT")
+            clauses = head[clauses_start : token.end]
+            statement = Statement(Kind.INSERT_DATA, head[:clauses_start], clauses, token.text.decode(), b"INSERT")
             return statement, _after_line_end(head, token.end)
         if token.text in {b"(", b")"}:
             depth += 1 if token.text == b"(" else -1
         # After these words comes a name, which may be spelled like a keyword.
         elif depth == 0 and before not in {b"INTO", b"TABLE", b"FUNCTION", b"."}:
-            if token.word == b"FORMAT":
-                format_start = token.end - len(token.text)
+            if token.word in {b"SETTINGS", b"FORMAT"} and clauses_start is None:
+                clauses_start = token.end - len(token.text)
             elif token.word in {b"SELECT", b"WITH", b"VALUES", b"INFILE", b"WATCH"}:
                 break
         before = token.word or token.text
@@ -163,7 +166,7 @@ def read_statement(sql: bytes) -> Statement:
     first = words[0] if words else b""
     kind = Kind.SELECT if first in _SELECT_WORDS else Kind.ROWS if first in _ROW_WORDS else Kind.COMMAND
     temporary = first == b"CREATE" and b"TEMPORARY" in words
-    return Statement(kind, sql, _format_clause(found), first, temporary, _kill(found))
+    return Statement(kind, sql, b"", _format_clause(found), first, temporary, _kill(found))
 
 
 def _format_clause(found: list[Token]) -> str | None:
@@ -199,6 +202,9 @@ def _refuse(found: list[Token]) -> None:
             raise ClickHouseError.of(ErrorCode.SYNTAX_ERROR, "Syntax error (Multi-statements are not allowed)")
         if (token.word, after.word) in {(b"INTO", b"OUTFILE"), (b"FROM", b"INFILE")}:
             reason = f"{token.word.decode()} {after.word.decode()} is not allowed over HTTP"
+            raise ClickHouseError.of(ErrorCode.NOT_IMPLEMENTED, reason)
+        if (token.word, after.text) == (b"INPUT", b"(") and found[0].word == b"INSERT":
+            reason = "INSERT … SELECT … FROM input() is not supported by this front; use INSERT … FORMAT"
             raise ClickHouseError.of(ErrorCode.NOT_IMPLEMENTED, reason)
         if token.word == b"ENGINE":
             name = next((item.name for item in following if item.text != b"="), b"")
