@@ -43,7 +43,7 @@ def compile_reader(schema: Definition) -> ReadRecord:
         fastavro.parse_schema(schema)
         result = source.value(schema, indent=1)
         code = compile(_FUNCTION.format(body="\n".join(source.lines), result=result), "<avro reader>", "exec")
-    except (SchemaParseException, UnknownType, SyntaxError, RecursionError) as error:
+    except (SchemaParseException, UnknownType, KeyError, SyntaxError, RecursionError) as error:
         # The last two: nested deeper than Python's compiler allows, which is far deeper than any event.
         raise InvalidSchemaError(f"not a usable Avro schema: {type(error).__name__}: {error}") from error
     names = dict(source.names)
