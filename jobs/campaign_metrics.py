@@ -23,7 +23,7 @@ from connectors.clickhouse.recompute import (
     roll_up,
 )
 from connectors.redis.cache import Cache, campaign_key
-from jobs.workers import cache, clickhouse_sink, sink_metrics
+from jobs.workers import cache, clickhouse_sink, milliseconds, sink_metrics
 from udfs.kpi import kpis
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class PublishWindows(_Publishing):
         """
         import pandas as pd
 
-        starts = (columns[4].astype("int64") // 1_000_000).tolist()
+        starts = milliseconds(columns[4]).tolist()
         lists = [column.tolist() for index, column in enumerate(columns) if index != 4]
         windows = [
             WindowSums(Bucket(start, *row[:4]), *row[4:], 0)
@@ -176,7 +176,7 @@ class PublishMinutes(_Publishing):
 
         from connectors.clickhouse.arrow_sink import times
 
-        starts = (columns[4].astype("int64") // 1_000_000).tolist()
+        starts = milliseconds(columns[4]).tolist()
         lists = dict(zip((*KEY, "start", *SUMS, "events"), (column.tolist() for column in columns), strict=True))
         del lists["start"]
         count = len(starts)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from pyflink.common import Row, Time, Types
+from pyflink.common import Row, Types
 from pyflink.datastream.functions import KeyedProcessFunction
-from pyflink.datastream.state import MapStateDescriptor, StateTtlConfig
+from pyflink.datastream.state import MapStateDescriptor
 from pyflink.table import DataTypes
 from pyflink.table.udf import ScalarFunction, udf
 
+from jobs.state import time_to_live
 from jobs.workers import clickhouse_sink, sink_metrics
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class SumTallies(KeyedProcessFunction):  # type: ignore[misc]
     def open(self, runtime_context: RuntimeContext) -> None:
         """Open the state."""
         descriptor = MapStateDescriptor("counts", Types.STRING(), Types.LONG())
-        descriptor.enable_time_to_live(StateTtlConfig.new_builder(Time.days(RETENTION_DAYS)).build())
+        descriptor.enable_time_to_live(time_to_live(RETENTION_DAYS))
         self._counts = runtime_context.get_map_state(descriptor)
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:

@@ -17,7 +17,7 @@ from pyflink.table.udf import ScalarFunction, udf
 
 from connectors.kafka.topics import Topics
 from jobs.options import Options, Start
-from jobs.workers import clickhouse_sink, sink_metrics
+from jobs.workers import clickhouse_sink, milliseconds, sink_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +114,7 @@ class DecodeEvents(ScalarFunction):  # type: ignore[misc]
         """Decode and validate one batch."""
         import pandas as pd
 
-        received_at = (append_time.astype("int64") // 1_000_000).tolist()
+        received_at = milliseconds(append_time).tolist()
         columns = self._decoder.decode_batch(value.tolist(), key.tolist(), received_at)
         columns["refused"] = columns.pop("raw")  # RAW is a word of SQL
         columns["received_at"] = received_at

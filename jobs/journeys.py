@@ -11,13 +11,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from pyflink.common import Row, Time, Types
+from pyflink.common import Row, Types
 from pyflink.datastream.functions import KeyedProcessFunction
-from pyflink.datastream.state import MapStateDescriptor, StateTtlConfig
+from pyflink.datastream.state import MapStateDescriptor
 from pyflink.table import DataTypes
 from pyflink.table.udf import ScalarFunction, udf
 
 from connectors.redis.cache import journey_key
+from jobs.state import time_to_live
 from jobs.workers import cache, clickhouse_sink, sink_metrics
 from udfs.attribution.person import UNATTRIBUTED, AttributionSettings, apply_facts
 
@@ -68,12 +69,7 @@ class AttributePersons(KeyedProcessFunction):  # type: ignore[misc]
     def open(self, runtime_context: RuntimeContext) -> None:
         """Open the state, which forgets a person after the retention."""
         descriptor = MapStateDescriptor("persons", Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()))
-        descriptor.enable_time_to_live(
-            StateTtlConfig.new_builder(Time.days(self._retention_days))
-            .set_update_type(StateTtlConfig.UpdateType.OnCreateAndWrite)
-            .set_state_visibility(StateTtlConfig.StateVisibility.NeverReturnExpired)
-            .build()
-        )
+        descriptor.enable_time_to_live(time_to_live(self._retention_days))
         self._persons = runtime_context.get_map_state(descriptor)
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:

@@ -8,7 +8,7 @@ import orjson
 from pyflink.table import DataTypes
 from pyflink.table.udf import ScalarFunction, udf
 
-from jobs.workers import clickhouse_sink, sink_metrics
+from jobs.workers import clickhouse_sink, milliseconds, sink_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ class StoreLate(ScalarFunction):  # type: ignore[misc]
 
         from connectors.clickhouse.arrow_sink import times
 
-        lateness = watermark.astype("int64") // 1_000_000 - event_time
+        lateness = milliseconds(watermark) - event_time
         with self._metrics.timed(len(tenant_id)):
             self._sink.write(
                 "late_events",

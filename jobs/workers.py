@@ -18,9 +18,15 @@ from connectors.redis.cache import Cache
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pandas as pd
     from pyflink.table.udf import FunctionContext
 
     from jobs.options import Options
+
+
+def milliseconds(times: pd.Series) -> Any:
+    """Return a series of times, of whatever unit and zone pandas chose, as a numpy array of UTC ms (int64)."""
+    return times.to_numpy(dtype="datetime64[ms]").astype("int64")
 
 
 def clickhouse_sink(options: Options) -> ArrowSink:
