@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped] # ships no types
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-import grpc_tools
+import grpc_tools  # type: ignore[import-untyped] # ships no types
 from grpc_tools import protoc
 
 from serving import GENERATED_FOLDER

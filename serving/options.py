@@ -53,7 +53,7 @@ class Options:
     heartbeat_ms: int = _option("a live stream with no change sends a heartbeat this often, ms", 10_000)
     update_interval_ms: int = _option("a live stream sends changes at most this often, ms", 200)
     drain_seconds: float = _option("how long calls may go on after a stop signal, s", 10.0)
-    tenant_labels: bool = _option("put tenant_id on the Prometheus counters (one series per tenant)", False)  # noqa: FBT003 - a default
+    tenant_labels: bool = _option("put tenant_id on the Prometheus counters (one series per tenant)", False)
     score_series: int = _option("most campaigns that campaign_performance_score shows", 1_000)
     log_level: str = _option("debug, info, warning or error", "info")
 
@@ -106,7 +106,9 @@ def check(options: Options) -> Options:
         if parts.password:
             raise _refuse(name, "(hidden)", "no password in the URL; set it in the environment")
     if not _IDENTIFIER.fullmatch(options.clickhouse_database):
-        raise _refuse("clickhouse_database", options.clickhouse_database, "letters, digits and underscores, no digit first")
+        raise _refuse(
+            "clickhouse_database", options.clickhouse_database, "letters, digits and underscores, no digit first"
+        )
     for name in ("topic_prefix", "pipeline_group"):
         if not _TOPIC_PART.fullmatch(getattr(options, name)):
             raise _refuse(name, getattr(options, name), "letters, digits, dot, underscore, hyphen; 100 at most")
@@ -116,7 +118,9 @@ def check(options: Options) -> Options:
         if not low <= getattr(options, name) <= high:
             raise _refuse(name, getattr(options, name), f"{low:g} to {high:g}")
     if options.default_deadline_ms > options.max_deadline_ms:
-        raise _refuse("default_deadline_ms", options.default_deadline_ms, f"at most --max-deadline-ms ({options.max_deadline_ms})")
+        raise _refuse(
+            "default_deadline_ms", options.default_deadline_ms, f"at most --max-deadline-ms ({options.max_deadline_ms})"
+        )
     if options.log_level not in _LOG_LEVELS:
         raise _refuse("log_level", options.log_level, ", ".join(_LOG_LEVELS))
     return options
@@ -149,7 +153,12 @@ def parser() -> argparse.ArgumentParser:
     )
     for item in fields(Options):
         default = "required" if item.default is MISSING else f"default: {item.default}"
-        made.add_argument(_flag(item.name), dest=item.name, help=f"{item.metadata['help']} ({default})", metavar=str(item.type).upper())
+        made.add_argument(
+            _flag(item.name),
+            dest=item.name,
+            help=f"{item.metadata['help']} ({default})",
+            metavar=str(item.type).upper(),
+        )
     return made
 
 
@@ -158,7 +167,7 @@ def parse(arguments: list[str] | None = None, environment: Mapping[str, str] = o
     made = parser()
     given = vars(made.parse_args(arguments))
     try:
-        values = {}
+        values: dict[str, Any] = {}
         for item in fields(Options):
             text = given[item.name]
             if text is None:

@@ -1,40 +1,133 @@
-"""The serving process: its parts, started in order and stopped in reverse."""
+"""The serving process: its parts, put together, started in order and stopped in reverse."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import os
 import signal
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from connectors.clickhouse.client import ClickHouseAddress
+from connectors.kafka.topics import Topics
+from serving.handlers.services import make_services
+from serving.handlers.watch import Pace
+from serving.live.hub import LiveHub
+from serving.live.kafka_feed import KafkaFeed
 from serving.metrics import ServingMetrics
+from serving.observability.consumer_lag import ConsumerLag
+from serving.observability.pipeline_figures import PipelineFigures
+from serving.observability.store_health import StoreHealth
+from serving.queries.history import History
+from serving.queries.hot_store import HotStore
 from serving.transports.grpc_server import GrpcServer
+from serving.transports.http_server import HttpServer, application
 
 if TYPE_CHECKING:
     from serving.options import Options
 
 log = logging.getLogger(__name__)
 
+FORGET_IDLE_SECONDS = 60.0
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Process:
+    """All parts of one serving process. `start`, wait, `stop`."""
+
+    def __init__(self, options: Options) -> None:
+        """Put the parts together; nothing is connected and nothing listens yet."""
+        self.options = options
+        self.metrics = ServingMetrics()
+        address = ClickHouseAddress.parse(options.clickhouse_url, options.clickhouse_database)
+        self.history = History(
+            replace(address, password=os.environ.get("TRIBUTARY_CLICKHOUSE_PASSWORD", "")),
+            self.metrics,
+            connections=options.clickhouse_connections,
+            timeout_seconds=options.clickhouse_timeout_ms / 1000,
+        )
+        self.hot_store = HotStore(
+            options.redis_url,
+            os.environ.get("TRIBUTARY_REDIS_PASSWORD"),
+            self.metrics,
+            timeout_seconds=options.redis_timeout_ms / 1000,
+        )
+        self.hub = LiveHub(self.metrics)
+        topics = Topics(options.topic_prefix)
+        self.feed = KafkaFeed(options.kafka_bootstrap, topics, self.hub, self.metrics)
+        self.lag = ConsumerLag(options.kafka_bootstrap, topics.events, options.pipeline_group)
+        self.figures = PipelineFigures(
+            self.history, self.lag, self.hub, tenant_labels=options.tenant_labels, score_series=options.score_series
+        )
+        self.metrics.registry.register(self.figures)
+        self.health = StoreHealth(self.history, self.hot_store, self.metrics)
+        pace = Pace(interval=options.update_interval_ms / 1000, heartbeat=options.heartbeat_ms / 1000)
+        self.grpc = GrpcServer(options, make_services(self.history, self.hot_store, self.hub, pace), self.metrics)
+        self.http: HttpServer | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Listen on both ports; ready when it returns. Raises OSError or RuntimeError when a port is taken."""
+        self.http = HttpServer(
+            application(self.metrics.registry, self.health, self.hub), self.options.host, self.options.http_port
+        )
+        self.feed.start()
+        await self.health.probe()
+        await self.grpc.start()
+        for running in (
+            self.http.run_until_stopped(),
+            self.health.run(self.grpc),
+            self.figures.run(),
+            self._forget_idle(),
+        ):
+            self._tasks.append(asyncio.create_task(running))
+
+    async def stop(self) -> None:
+        """Drain: say NOT_SERVING, end the live streams, let calls go on for a while, then close everything."""
+        await self.grpc.drain()
+        self.hub.close()
+        await self.grpc.stop(self.options.drain_seconds)
+        if self.http is not None:
+            self.http.should_exit = True
+        for task in self._tasks[1:]:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self.feed.stop()
+        await asyncio.to_thread(self.lag.close)
+        await self.hot_store.close()
+        await self.history.close()
+
+    async def _forget_idle(self) -> None:
+        while True:
+            await asyncio.sleep(FORGET_IDLE_SECONDS)
+            self.hub.forget_idle()
+
 
 async def run(options: Options) -> int:
-    """Serve until SIGTERM or SIGINT, then drain. Prints one JSON line with the addresses when ready."""
+    """Serve until SIGTERM or SIGINT, then drain; returns the exit status. Prints one JSON line with the addresses when ready."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    metrics = ServingMetrics()
-    server = GrpcServer(options, (), metrics)
+    if options.host not in LOOPBACK:
+        log.warning("listening on %s without authentication: whoever reaches it sees every tenant", options.host)
+    process = Process(options)
     try:
-        await server.start()
-    except RuntimeError:
-        log.error("cannot listen on %s:%d: is the port taken?", options.host, options.grpc_port)  # noqa: TRY400 - no stack for a taken port
+        await process.start()
+    except (OSError, RuntimeError) as error:
+        log.error("cannot listen on %s, ports %d and %d: %s", options.host, options.grpc_port, options.http_port, error)  # noqa: TRY400 - no stack for a taken port
         return 1
-    await server.set_serving("", serving=True)
-    sys.stdout.write(json.dumps({"grpc": f"{options.host}:{server.port}"}) + "\n")
+    http_port = process.http.port if process.http else 0
+    addresses = {"grpc": f"{options.host}:{process.grpc.port}", "http": f"http://{options.host}:{http_port}"}
+    sys.stdout.write(json.dumps(addresses) + "\n")
     sys.stdout.flush()
     await stopping.wait()
-    await server.drain()
-    await server.stop(options.drain_seconds)
+    log.info("stopping")
+    await process.stop()
     return 0

@@ -33,6 +33,8 @@ def tenant_of_call(requested: str, metadata: Mapping[str, str]) -> str:
     claimed = metadata.get(METADATA_KEY)
     if claimed is not None and claimed != requested:
         raise ServingError(
-            grpc.StatusCode.PERMISSION_DENIED, Reason.TENANT_MISMATCH, "the caller may not see the tenant that the request names"
+            grpc.StatusCode.PERMISSION_DENIED,
+            Reason.TENANT_MISMATCH,
+            "the caller may not see the tenant that the request names",
         )
     return requested

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
+
+# How long one read for a live stream may take: as long as a call without a deadline may.
+STREAM_READ_SECONDS = 10.0
+# Part of a call's remaining time that reading may take. The rest is for a degraded answer.
+SHARE_OF_DEADLINE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +26,21 @@ class Call:
     tenant_id: str
     deadline: float | None = None
 
-    def remaining(self, longest: float) -> float:
-        """Return the seconds left until the deadline, between 0 and `longest`."""
-        return longest if self.deadline is None else max(0.0, min(longest, self.deadline - time.monotonic()))
+    @property
+    def remaining_seconds(self) -> float:
+        """Seconds left until the deadline; STREAM_READ_SECONDS for a stream."""
+        return STREAM_READ_SECONDS if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def query_seconds(self) -> float:
+        """How long reading a store may take, so that time is left for an answer without it."""
+        return self.remaining_seconds * SHARE_OF_DEADLINE
 
 
 # A handler takes a request message and a call and returns the response message, or yields a stream of them. It raises
 # `ServingError` for what the client should know. The message types differ by method, which a mapping cannot express.
 UnaryHandler = Callable[[Any, Call], Awaitable[Any]]
-StreamHandler = Callable[[Any, Call], AsyncIterator[Any]]
+StreamHandler = Callable[[Any, Call], AsyncGenerator[Any, None]]
 
 
 @dataclass(frozen=True, slots=True)

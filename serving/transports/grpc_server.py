@@ -1,4 +1,4 @@
-"""The services over gRPC: every call passes the same checks before its handler and the same translation of errors after it."""
+"""The services over gRPC: each call passes the same checks before its handler, and the same translation of errors after."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from dataclasses import dataclass
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -19,7 +19,7 @@ from serving.errors import Reason, ServingError, to_status
 from serving.handlers.call import Call
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Iterable
 
     from google.protobuf.descriptor import MethodDescriptor
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
-# Answers are pages of at most 10,000 rows of about 200 bytes; this leaves room without letting one answer fill the memory.
+# Answers are pages of at most 10,000 rows of about 200 bytes; this leaves room, and no answer can fill the memory.
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 # What a client whose call was refused for load should wait: longer than a query takes, shorter than a person notices.
 BUSY_RETRY_SECONDS = 0.5
@@ -48,14 +48,6 @@ _KEEP_ALIVE: tuple[tuple[str, int], ...] = (
 )
 
 
-@dataclass(slots=True)
-class _Load:
-    """Calls and streams that are being answered now."""
-
-    calls: int = 0
-    streams: int = 0
-
-
 class GrpcServer:
     """A gRPC server of the given services, with health and reflection. `start`, then `stop` once."""
 
@@ -64,7 +56,9 @@ class GrpcServer:
         self._options = options
         self._services = tuple(services)
         self._metrics = metrics
-        self._load = _Load()
+        # Calls and streams that are being answered now.
+        self._calls = 0
+        self._streams = 0
         self.health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
             options=(
@@ -86,7 +80,7 @@ class GrpcServer:
         self.port = self._server.add_insecure_port(f"{self._options.host}:{self._options.grpc_port}")
         await self._server.start()
 
-    async def set_serving(self, service: str, serving: bool) -> None:  # noqa: FBT001 - the one argument of a setter
+    async def set_serving(self, service: str, serving: bool) -> None:
         """Set what the health service says of one service; the empty name stands for the whole server."""
         status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         await self.health.set(service, status)
@@ -102,7 +96,9 @@ class GrpcServer:
     def _register(self) -> None:
         for service in self._services:
             methods = {method.name: self._method(service, method) for method in service.descriptor.methods}
-            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.descriptor.full_name, methods),))
+            self._server.add_generic_rpc_handlers(
+                (grpc.method_handlers_generic_handler(service.descriptor.full_name, methods),)
+            )
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         names = (*self.service_names, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
@@ -119,64 +115,45 @@ class GrpcServer:
         )
 
     def _unary(self, method: MethodDescriptor, handler: UnaryHandler) -> Any:
-        service_name, method_name = method.containing_service.full_name, method.name
-
         async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             began = time.monotonic()
             code = grpc.StatusCode.CANCELLED
-            self._load.calls += 1
+            self._calls += 1
             try:
-                if self._load.calls > self._options.max_calls:
-                    raise ServingError(
-                        grpc.StatusCode.RESOURCE_EXHAUSTED,
-                        Reason.TOO_MANY_CALLS,
-                        "the server answers as many calls as it may",
-                        retry_after_seconds=BUSY_RETRY_SECONDS,
-                    )
+                _admit(self._calls, self._options.max_calls, Reason.TOO_MANY_CALLS)
                 call = Call(_tenant(request, context), self._deadline(context, began))
-                async with asyncio.timeout(call.remaining(self._options.max_deadline_ms / 1000)):
+                async with asyncio.timeout(call.remaining_seconds):
                     response = await handler(request, call)
-            except TimeoutError:
-                code = await _abort(
-                    context,
-                    ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, Reason.DEADLINE_EXCEEDED, "the answer was not ready at the deadline"),
-                )
             except Exception as error:  # noqa: BLE001 - the border: whatever it is, the client gets a code and not a stack
-                code = await _abort(context, _translate(error, method.full_name))
+                code = _refuse(context, _translate(error, method.full_name))
+                return None
             else:
                 code = grpc.StatusCode.OK
                 return response
             finally:
-                self._load.calls -= 1
-                self._metrics.observe_call(service_name, method_name, code.name, time.monotonic() - began)
+                self._calls -= 1
+                names = (method.containing_service.full_name, method.name)
+                self._metrics.calls.labels(*names, code.name).inc()
+                self._metrics.call_seconds.labels(*names).observe(time.monotonic() - began)
 
         return answer
 
     def _stream(self, method: MethodDescriptor, handler: StreamHandler) -> Any:
-        service_name, method_name = method.containing_service.full_name, method.name
-
         async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-            began = time.monotonic()
             code = grpc.StatusCode.CANCELLED
-            self._load.streams += 1
-            self._metrics.streams.labels(service_name, method_name).inc()
+            names = (method.containing_service.full_name, method.name)
+            self._streams += 1
+            self._metrics.streams.labels(*names).inc()
             try:
-                if self._load.streams > self._options.max_streams:
-                    raise ServingError(
-                        grpc.StatusCode.RESOURCE_EXHAUSTED,
-                        Reason.TOO_MANY_STREAMS,
-                        "the server has as many live streams open as it may",
-                        retry_after_seconds=BUSY_RETRY_SECONDS,
-                    )
-                responses = handler(request, Call(_tenant(request, context)))
-                await _write_all(responses, context)
+                _admit(self._streams, self._options.max_streams, Reason.TOO_MANY_STREAMS)
+                await _write_all(handler(request, Call(_tenant(request, context))), context)
                 code = grpc.StatusCode.OK
             except Exception as error:  # noqa: BLE001 - the border, as above
-                code = await _abort(context, _translate(error, method.full_name))
+                code = _refuse(context, _translate(error, method.full_name))
             finally:
-                self._load.streams -= 1
-                self._metrics.streams.labels(service_name, method_name).dec()
-                self._metrics.observe_call(service_name, method_name, code.name, time.monotonic() - began)
+                self._streams -= 1
+                self._metrics.streams.labels(*names).dec()
+                self._metrics.calls.labels(*names, code.name).inc()
 
         return answer
 
@@ -186,10 +163,11 @@ class GrpcServer:
         return began + min(seconds, self._options.max_deadline_ms / 1000)
 
 
-async def _write_all(responses: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]) -> None:
+async def _write_all(responses: AsyncGenerator[Any, None], context: grpc.aio.ServicerContext[Any, Any]) -> None:
     """Write a stream; the next response is made only when the client's flow control has let the one before pass."""
-    async for response in responses:
-        await context.write(response)
+    async with aclosing(responses):
+        async for response in responses:
+            await context.write(response)
 
 
 def _tenant(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> str:
@@ -197,19 +175,33 @@ def _tenant(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> str:
     return tenant_of_call(request.tenant_id, metadata)
 
 
+def _admit(present: int, most: int, reason: Reason) -> None:
+    """Raise ServingError when this call is one too many."""
+    if present > most:
+        raise ServingError(
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            reason,
+            f"the server answers {most} at the same time and no more",
+            retry_after_seconds=BUSY_RETRY_SECONDS,
+        )
+
+
 def _translate(error: Exception, method: str) -> ServingError:
+    """Return what the client is told. What was not meant for it is logged with an identifier, which is all that it gets."""
     if isinstance(error, ServingError):
         return error
+    if isinstance(error, TimeoutError):
+        return ServingError(
+            grpc.StatusCode.DEADLINE_EXCEEDED, Reason.DEADLINE_EXCEEDED, "the answer was not ready at the deadline"
+        )
     incident = uuid.uuid4().hex[:12]
     log.error("%s failed, incident %s", method, incident, exc_info=error)
     return ServingError(grpc.StatusCode.INTERNAL, Reason.INTERNAL, "internal error", metadata={"incident": incident})
 
 
-async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: ServingError) -> grpc.StatusCode:
-    """Set the error as the answer. Returns its code, because raising as `abort` does would hide it from the caller's `finally`."""
-    status = to_status(error)
-    details: Sequence[tuple[str, bytes]] = ((STATUS_DETAILS_KEY, status.SerializeToString()),)
-    context.set_trailing_metadata(tuple(details))
+def _refuse(context: grpc.aio.ServicerContext[Any, Any], error: ServingError) -> grpc.StatusCode:
+    """Set the error as the outcome of the call and return its code."""
+    context.set_trailing_metadata(((STATUS_DETAILS_KEY, to_status(error).SerializeToString()),))
     context.set_code(error.code)
     context.set_details(error.message)
     return error.code

@@ -1,0 +1,229 @@
+"""AttributionService: credit by channel and campaign, one conversion explained, and conversions as they are attributed."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import grpc
+from tributary.v1 import attribution_pb2 as attribution_pb
+from tributary.v1 import freshness_pb2
+
+from serving.errors import Reason, ServingError, invalid
+from serving.handlers.last_known import history_unavailable
+from serving.handlers.requests import LONGEST_NAME, milliseconds, names, now_ms, page_size, read_range
+from serving.handlers.responses import freshness, time_range, timestamp
+from serving.handlers.tokens import make_token, read_token
+from serving.handlers.watch import Pace, Step, open_watch, steps
+from serving.queries.attribution import CreditFilter, CreditSplit
+from serving.queries.history import HistoryUnavailable
+from serving.queries.tiling import DAY_MS
+from udfs.attribution.settings import Model
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+
+    from serving.handlers.call import Call
+    from serving.handlers.last_known import LastKnown
+    from serving.live.hub import LiveHub
+    from serving.queries.attribution import AttributionQueries, Conversion, ModelCredit
+
+MODELS = tuple(model.value for model in Model)
+DEFAULT_GROUPS, MOST_GROUPS = 100, 1_000
+PAGING = ("page_token", "page_size")
+POSITION_KINDS = (int, int, str, str, str)
+SNAPSHOT_CONVERSIONS = 100
+SNAPSHOT_MS = DAY_MS
+
+
+def read_model(model: str, *, required: bool) -> str:
+    """Return a model's name, empty for every model where that is allowed; raises ServingError."""
+    if model in MODELS or (not model and not required):
+        return model
+    raise invalid("model", f"allowed: {', '.join(MODELS)}")
+
+
+def read_credit_split(wanted: Iterable[attribution_pb.CreditDimension.ValueType]) -> CreditSplit:
+    """Return what credit is split by; raises ServingError."""
+    chosen = set(wanted) or {attribution_pb.CREDIT_DIMENSION_CHANNEL}
+    if not chosen <= {attribution_pb.CREDIT_DIMENSION_CHANNEL, attribution_pb.CREDIT_DIMENSION_CAMPAIGN}:
+        raise invalid("group_by", "allowed: CREDIT_DIMENSION_CHANNEL, CREDIT_DIMENSION_CAMPAIGN")
+    return CreditSplit(
+        channel=attribution_pb.CREDIT_DIMENSION_CHANNEL in chosen,
+        campaign=attribution_pb.CREDIT_DIMENSION_CAMPAIGN in chosen,
+    )
+
+
+def _model_credit(credit: ModelCredit) -> attribution_pb.ModelCredit:
+    return attribution_pb.ModelCredit(
+        model=credit.model,
+        model_version=credit.model_version,
+        touches=[
+            attribution_pb.CreditedTouch(
+                touchpoint_id=touch.touchpoint_id,
+                channel=touch.channel,
+                campaign_id=touch.campaign_id,
+                time=timestamp(touch.time_ms),
+                weight=touch.weight,
+                credited_micros=touch.credited_micros,
+            )
+            for touch in credit.touches
+        ],
+    )
+
+
+def attributed_conversion(conversion: Conversion, model: str = "") -> attribution_pb.AttributedConversion:
+    """Return a conversion as a message, with the credits of one model (empty: of all)."""
+    return attribution_pb.AttributedConversion(
+        conversion_id=conversion.conversion_id,
+        conversion_type=conversion.conversion_type,
+        conversion_time=timestamp(conversion.time_ms),
+        customer_id=conversion.customer_id,
+        journey_id=conversion.journey_id,
+        currency=conversion.currency,
+        value_micros=conversion.value_micros,
+        gross_value_micros=conversion.gross_value_micros,
+        models=[_model_credit(credit) for credit in conversion.models if model in ("", credit.model)],
+        revision=conversion.revision,
+    )
+
+
+def _conversions_freshness(
+    conversions: Iterable[Conversion], source: freshness_pb2.Source.ValueType, degraded_reason: str = ""
+) -> freshness_pb2.Freshness:
+    found = list(conversions)
+    return freshness(
+        source,
+        through_ms=max((conversion.time_ms for conversion in found), default=0),
+        revision=max((conversion.revision for conversion in found), default=0),
+        degraded_reason=degraded_reason,
+    )
+
+
+class AttributionHandlers:
+    """Handlers of the service's methods."""
+
+    def __init__(self, queries: AttributionQueries, last_known: LastKnown, hub: LiveHub, pace: Pace) -> None:
+        """Keep what answers are made from."""
+        self._queries = queries
+        self._last_known = last_known
+        self._hub = hub
+        self._pace = pace
+
+    async def get_attribution_summary(
+        self, request: attribution_pb.GetAttributionSummaryRequest, call: Call
+    ) -> attribution_pb.GetAttributionSummaryResponse:
+        """Credit by channel and campaign of the conversions in a range."""
+        model = read_model(request.model, required=True)
+        split = read_credit_split(request.group_by)
+        types = names(request.conversion_types, "conversion_types")
+        size = page_size(request.page_size, DEFAULT_GROUPS, MOST_GROUPS)
+        start, end = read_range(request.range)
+        after = None
+        if request.page_token:
+            start, end, *position = read_token(request.page_token, "page_token", request, PAGING, POSITION_KINDS)
+            after = (position[0], position[1], position[2])
+        chosen = CreditFilter(model, start, end, types)
+
+        async def compute() -> attribution_pb.GetAttributionSummaryResponse:
+            seconds = call.query_seconds
+            groups, totals = await asyncio.gather(
+                self._queries.summary(call.tenant_id, chosen, split, size + 1, after, seconds),
+                self._queries.totals(call.tenant_id, chosen, seconds),
+            )
+            more = len(groups) > size
+            return attribution_pb.GetAttributionSummaryResponse(
+                credits=[
+                    attribution_pb.AttributionCredit(
+                        channel=group.channel,
+                        campaign_id=group.campaign_id,
+                        currency=group.currency,
+                        credited_conversions=group.credited_conversions,
+                        credited_micros=group.credited_micros,
+                        conversions=group.conversions,
+                    )
+                    for group in groups[:size]
+                ],
+                totals=[
+                    attribution_pb.AttributionTotals(
+                        currency=total.currency,
+                        conversions=total.conversions,
+                        value_micros=total.value_micros,
+                        gross_value_micros=total.gross_value_micros,
+                        unattributed_conversions=total.unattributed,
+                    )
+                    for total in totals
+                ],
+                covered_range=time_range(start, end),
+                freshness=freshness(
+                    freshness_pb2.SOURCE_HISTORY,
+                    through_ms=max((total.newest_ms for total in totals), default=0),
+                    revision=max((total.revision for total in totals), default=0),
+                ),
+                next_page_token=make_token(request, PAGING, [start, end, *groups[size - 1].position]) if more else "",
+            )
+
+        return await self._last_known.answer(request, attribution_pb.GetAttributionSummaryResponse, compute)
+
+    async def explain_conversion(
+        self, request: attribution_pb.ExplainConversionRequest, call: Call
+    ) -> attribution_pb.ExplainConversionResponse:
+        """One conversion with its touches and what each model credits to them."""
+        if not 1 <= len(request.conversion_id) <= LONGEST_NAME:
+            raise invalid("conversion_id", f"must have 1 to {LONGEST_NAME} characters")
+        model = read_model(request.model, required=False)
+        known = request.HasField("conversion_time")
+        time_ms = milliseconds(request.conversion_time, "conversion_time") if known else None
+
+        async def compute() -> attribution_pb.ExplainConversionResponse:
+            found = await self._queries.conversion(
+                call.tenant_id, request.conversion_id, model, time_ms, call.query_seconds
+            )
+            if found is None:
+                raise ServingError(
+                    grpc.StatusCode.NOT_FOUND, Reason.CONVERSION_NOT_FOUND, "no attributed conversion has this id"
+                )
+            return attribution_pb.ExplainConversionResponse(
+                conversion=attributed_conversion(found),
+                freshness=_conversions_freshness([found], freshness_pb2.SOURCE_HISTORY),
+            )
+
+        return await self._last_known.answer(request, attribution_pb.ExplainConversionResponse, compute)
+
+    async def watch_attribution(
+        self, request: attribution_pb.WatchAttributionRequest, call: Call
+    ) -> AsyncGenerator[attribution_pb.WatchAttributionResponse, None]:
+        """The newest conversions, then each as it is attributed."""
+        model = read_model(request.model, required=False)
+        watch = open_watch(self._hub.file(call.tenant_id).conversions, request, request.resume_cursor)
+        todo = steps(watch, self._hub, self._pace, lambda _: True)
+        async with aclosing(todo):
+            async for step, changed in todo:
+                response = attribution_pb.WatchAttributionResponse()
+                if step is Step.SNAPSHOT:
+                    watch.begin_snapshot()
+                    found, degraded_reason = await self._newest(call, model, watch.values.values())
+                    response.snapshot.SetInParent()
+                    response.snapshot.conversions.extend(attributed_conversion(one, model) for one in found)
+                    source = freshness_pb2.SOURCE_LIVE if degraded_reason else freshness_pb2.SOURCE_HISTORY
+                    response.freshness.CopyFrom(_conversions_freshness(found, source, degraded_reason))
+                elif step is Step.CHANGES:
+                    response.changes.conversions.extend(attributed_conversion(one, model) for one in changed)
+                    response.freshness.CopyFrom(_conversions_freshness(changed, freshness_pb2.SOURCE_LIVE))
+                else:
+                    response.heartbeat.sent_at.CopyFrom(timestamp(now_ms()))
+                response.resume_cursor = watch.cursor(request)
+                yield response
+
+    async def _newest(self, call: Call, model: str, live: list[Conversion]) -> tuple[list[Conversion], str]:
+        """Return the newest conversions, oldest first, and why they are degraded (empty: they are not)."""
+        try:
+            found = await self._queries.newest_conversions(
+                call.tenant_id, model, now_ms() - SNAPSHOT_MS, SNAPSHOT_CONVERSIONS, call.query_seconds
+            )
+        except HistoryUnavailable as error:
+            if not live:
+                raise history_unavailable(error) from None
+            return live[-SNAPSHOT_CONVERSIONS:], Reason.HISTORY_UNAVAILABLE
+        return found[::-1], ""

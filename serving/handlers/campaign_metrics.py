@@ -1,0 +1,218 @@
+"""CampaignMetricsService: sums of a range, time series, and the newest windows, once or live."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from tributary.v1 import campaign_metrics_pb2 as campaign_pb
+from tributary.v1 import freshness_pb2
+
+from serving.errors import invalid
+from serving.handlers.requests import now_ms, page_size, read_range, read_selection, read_split
+from serving.handlers.responses import (
+    campaign_metrics,
+    campaign_window,
+    current_freshness,
+    freshness,
+    time_range,
+    timestamp,
+)
+from serving.handlers.tokens import make_token, read_token
+from serving.handlers.watch import Pace, Step, open_watch, steps
+from serving.queries.campaign_metrics import Group, Page
+from serving.queries.current_windows import Current, Origin
+from serving.queries.tiling import (
+    FINE_RETENTION_MS,
+    HOUR_RETENTION_MS,
+    SECOND_MS,
+    WIDTH_MS,
+    WINDOW_MS,
+    Figures,
+    ceiling,
+    floor,
+    round_outwards,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from google.protobuf.message import Message
+
+    from serving.handlers.call import Call
+    from serving.handlers.last_known import LastKnown
+    from serving.live.hub import LiveHub
+    from serving.queries.campaign_metrics import CampaignMetricsQueries
+    from serving.queries.current_windows import CurrentWindows
+
+DEFAULT_GROUPS, MOST_GROUPS = 100, 1_000
+DEFAULT_POINTS, MOST_POINTS = 1_000, 10_000
+# Steps of a range: a day of seconds, or two months of minutes. More is a mistake or an export.
+MOST_STEPS = 90_000
+PAGING = ("page_token", "page_size")
+POSITION_KINDS = (int, int, int, str, str, str)
+
+_STEPS = {
+    campaign_pb.GRAIN_MINUTE: Figures.MINUTE,
+    campaign_pb.GRAIN_HOUR: Figures.HOUR,
+    campaign_pb.GRAIN_DAY: Figures.DAY,
+    campaign_pb.GRAIN_WEEK: Figures.WEEK,
+}
+
+
+def _start(request: Message, token: str, covered: tuple[int, int]) -> tuple[int, int, tuple[int, str, str, str] | None]:
+    """Return the covered range, and the position to go on after: those of the page token if there is one."""
+    if not token:
+        return (*covered, None)
+    start, end, step, campaign, channel, currency = read_token(token, "page_token", request, PAGING, POSITION_KINDS)
+    return start, end, (step, campaign, channel, currency)
+
+
+def _next_token(request: Message, covered: tuple[int, int], groups: list[Group], size: int) -> str:
+    """Return the token of the page after the first `size` groups, empty when there is none."""
+    return make_token(request, PAGING, [*covered, *groups[size - 1].position]) if len(groups) > size else ""
+
+
+def _history_freshness(groups: list[Group]) -> freshness_pb2.Freshness:
+    return freshness(
+        freshness_pb2.SOURCE_HISTORY,
+        through_ms=max((group.through_ms for group in groups), default=0),
+        revision=max((group.revision for group in groups), default=0),
+    )
+
+
+class CampaignMetricsHandlers:
+    """Handlers of the service's methods."""
+
+    def __init__(
+        self, queries: CampaignMetricsQueries, current: CurrentWindows, last_known: LastKnown, hub: LiveHub, pace: Pace
+    ) -> None:
+        """Keep what answers are made from."""
+        self._queries = queries
+        self._current = current
+        self._last_known = last_known
+        self._hub = hub
+        self._pace = pace
+
+    async def get_campaign_metrics(
+        self, request: campaign_pb.GetCampaignMetricsRequest, call: Call
+    ) -> campaign_pb.GetCampaignMetricsResponse:
+        """Sums and KPIs of a range."""
+        selection, split = read_selection(request.selection), read_split(request.group_by)
+        size = page_size(request.page_size, DEFAULT_GROUPS, MOST_GROUPS)
+        covered = round_outwards(*read_range(request.range), now_ms())
+        start, end, after = _start(request, request.page_token, covered)
+
+        async def compute() -> campaign_pb.GetCampaignMetricsResponse:
+            groups = await self._queries.sums(
+                call.tenant_id, start, end, selection, split, Page(size + 1, after), call.query_seconds
+            )
+            return campaign_pb.GetCampaignMetricsResponse(
+                metrics=[campaign_metrics(group) for group in groups[:size]],
+                covered_range=time_range(start, end),
+                freshness=_history_freshness(groups),
+                next_page_token=_next_token(request, (start, end), groups, size),
+            )
+
+        return await self._last_known.answer(request, campaign_pb.GetCampaignMetricsResponse, compute)
+
+    async def list_time_series(
+        self, request: campaign_pb.ListTimeSeriesRequest, call: Call
+    ) -> campaign_pb.ListTimeSeriesResponse:
+        """Sums and KPIs per step."""
+        selection, split = read_selection(request.selection), read_split(request.group_by)
+        size = page_size(request.page_size, DEFAULT_POINTS, MOST_POINTS)
+        sliding = request.grain == campaign_pb.GRAIN_SLIDING_WINDOW
+        if not sliding and request.grain not in _STEPS:
+            raise invalid("grain", "is required: sliding window, minute, hour, day or week")
+        covered = self._steps_around(request, sliding=sliding)
+        start, end, after = _start(request, request.page_token, covered)
+        page = Page(size + 1, after)
+
+        async def compute() -> campaign_pb.ListTimeSeriesResponse:
+            seconds = call.query_seconds
+            if sliding:
+                groups = await self._queries.sliding_windows(
+                    call.tenant_id, start, end, selection, split, page, seconds
+                )
+                width = WINDOW_MS
+            else:
+                step = _STEPS[request.grain]
+                groups = await self._queries.series(call.tenant_id, start, end, step, selection, split, page, seconds)
+                width = WIDTH_MS[step]
+            return campaign_pb.ListTimeSeriesResponse(
+                points=[
+                    campaign_pb.TimeSeriesPoint(
+                        start_time=timestamp(group.start_ms),
+                        end_time=timestamp(group.start_ms + width),
+                        metrics=campaign_metrics(group),
+                    )
+                    for group in groups[:size]
+                ],
+                covered_range=time_range(start, end),
+                freshness=_history_freshness(groups),
+                next_page_token=_next_token(request, (start, end), groups, size),
+            )
+
+        return await self._last_known.answer(request, campaign_pb.ListTimeSeriesResponse, compute)
+
+    def _steps_around(self, request: campaign_pb.ListTimeSeriesRequest, *, sliding: bool) -> tuple[int, int]:
+        """Return the requested range, widened to whole steps and cut where figures of the grain are no longer kept."""
+        start, end = read_range(request.range)
+        now = now_ms()
+        if sliding:
+            width = SECOND_MS
+            start, end = max(start - start % width, now - FINE_RETENTION_MS - now % width), -(-end // width) * width
+        else:
+            step = _STEPS[request.grain]
+            width = WIDTH_MS[step]
+            kept = {Figures.MINUTE: FINE_RETENTION_MS, Figures.HOUR: HOUR_RETENTION_MS}.get(step, now)
+            start, end = max(floor(start, step), ceiling(now - kept, step)), ceiling(end, step)
+        if start >= end:
+            raise invalid("range", "lies before the time for which figures of this grain are kept")
+        if (end - start) // width > MOST_STEPS:
+            raise invalid("range", f"must not hold more than {MOST_STEPS} steps of the grain")
+        return start, end
+
+    async def get_current_campaign_metrics(
+        self, request: campaign_pb.GetCurrentCampaignMetricsRequest, call: Call
+    ) -> campaign_pb.GetCurrentCampaignMetricsResponse:
+        """The newest windows."""
+        current = await self._current.read(call.tenant_id, read_selection(request.selection), call.query_seconds)
+        return campaign_pb.GetCurrentCampaignMetricsResponse(
+            windows=[campaign_window(window) for window in current.windows], freshness=current_freshness(current)
+        )
+
+    async def watch_campaign_metrics(
+        self, request: campaign_pb.WatchCampaignMetricsRequest, call: Call
+    ) -> AsyncGenerator[campaign_pb.WatchCampaignMetricsResponse, None]:
+        """The newest windows, then their changes."""
+        selection = read_selection(request.selection)
+        watch = open_watch(self._hub.file(call.tenant_id).windows, request, request.resume_cursor)
+        # A signal comes a moment after its window is stored, so the snapshot may hold windows whose signals are still on their way, and
+        # those of the windows before them.
+        snapshot: dict[tuple[str, str, str], tuple[int, int]] = {}
+        todo = steps(watch, self._hub, self._pace, lambda window: selection.matches(*window.key))
+        async with aclosing(todo):
+            async for step, changed in todo:
+                response = campaign_pb.WatchCampaignMetricsResponse()
+                if step is Step.SNAPSHOT:
+                    watch.begin_snapshot()
+                    current = await self._current.read(call.tenant_id, selection, call.query_seconds)
+                    snapshot = {window.key: window.version for window in current.windows}
+                    # Set even when there are no windows: an empty snapshot is an answer.
+                    response.snapshot.SetInParent()
+                    response.snapshot.windows.extend(map(campaign_window, current.windows))
+                    response.freshness.CopyFrom(current_freshness(current))
+                elif step is Step.CHANGES:
+                    newer = [window for window in changed if window.version > snapshot.get(window.key, (0, 0))]
+                    for window in newer:
+                        snapshot.pop(window.key, None)
+                    if not newer:
+                        continue
+                    response.changes.windows.extend(map(campaign_window, newer))
+                    response.freshness.CopyFrom(current_freshness(Current(newer, Origin.LIVE)))
+                else:
+                    response.heartbeat.sent_at.CopyFrom(timestamp(now_ms()))
+                response.resume_cursor = watch.cursor(request)
+                yield response

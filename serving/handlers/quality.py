@@ -1,0 +1,82 @@
+"""QualityService: how many records came in and what became of them, and how fresh the figures are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tributary.v1 import freshness_pb2
+from tributary.v1 import quality_pb2 as quality_pb
+
+from serving.handlers.requests import now_ms, read_range
+from serving.handlers.responses import duration, freshness, time_range, timestamp
+from serving.queries.quality import TALLY_MS
+
+if TYPE_CHECKING:
+    from serving.handlers.call import Call
+    from serving.handlers.last_known import LastKnown
+    from serving.live.hub import LiveHub
+    from serving.queries.quality import QualityQueries
+
+
+class QualityHandlers:
+    """Handlers of the service's methods."""
+
+    def __init__(self, queries: QualityQueries, last_known: LastKnown, hub: LiveHub) -> None:
+        """Keep what answers are made from."""
+        self._queries = queries
+        self._last_known = last_known
+        self._hub = hub
+
+    async def get_counts(self, request: quality_pb.GetCountsRequest, call: Call) -> quality_pb.GetCountsResponse:
+        """Counts of a range of append time."""
+        start, end = read_range(request.range)
+        start, end = start - start % TALLY_MS, -(-end // TALLY_MS) * TALLY_MS
+
+        async def compute() -> quality_pb.GetCountsResponse:
+            counts = await self._queries.counts(call.tenant_id, start, end, call.query_seconds)
+            return quality_pb.GetCountsResponse(
+                received=counts.received,
+                valid=counts.valid,
+                accepted=counts.accepted,
+                duplicates=counts.duplicates,
+                quarantined=counts.quarantined,
+                late=counts.late,
+                quarantined_by_reason=[
+                    quality_pb.ReasonCount(reason=reason, events=events)
+                    for reason, events in counts.quarantined_by_reason
+                ],
+                covered_range=time_range(start, end),
+                freshness=freshness(freshness_pb2.SOURCE_HISTORY, through_ms=counts.through_ms),
+            )
+
+        return await self._last_known.answer(request, quality_pb.GetCountsResponse, compute)
+
+    async def get_freshness(
+        self, request: quality_pb.GetFreshnessRequest, call: Call
+    ) -> quality_pb.GetFreshnessResponse:
+        """How old the newest figures of each stage are."""
+
+        async def compute() -> quality_pb.GetFreshnessResponse:
+            newest = await self._queries.newest(call.tenant_id, call.query_seconds)
+            known = self._hub.known(call.tenant_id)
+            live = max((window.end_ms for window in known.windows.values()), default=0) if known else 0
+            now = now_ms()
+            return quality_pb.GetFreshnessResponse(
+                stages=[
+                    quality_pb.StageFreshness(
+                        stage=stage,
+                        newest=timestamp(at) if at else None,
+                        age=duration((now - at) / 1000) if at else None,
+                    )
+                    for stage, at in (
+                        (quality_pb.STAGE_INGEST, newest.ingest_ms),
+                        (quality_pb.STAGE_WINDOWS, newest.window_ms),
+                        (quality_pb.STAGE_ROLLUPS, newest.minute_ms),
+                        (quality_pb.STAGE_ATTRIBUTION, newest.conversion_ms),
+                        (quality_pb.STAGE_LIVE, live),
+                    )
+                ],
+                freshness=freshness(freshness_pb2.SOURCE_HISTORY, through_ms=newest.window_ms),
+            )
+
+        return await self._last_known.answer(request, quality_pb.GetFreshnessResponse, compute)

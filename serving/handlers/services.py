@@ -1,0 +1,65 @@
+"""The services of the contract, each method with its handler. A transport needs nothing else to carry them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tributary.v1 import alerts_pb2, attribution_pb2, campaign_metrics_pb2, quality_pb2
+
+from serving.handlers.alerts import AlertHandlers
+from serving.handlers.attribution import AttributionHandlers
+from serving.handlers.call import Service
+from serving.handlers.campaign_metrics import CampaignMetricsHandlers
+from serving.handlers.last_known import LastKnown
+from serving.handlers.quality import QualityHandlers
+from serving.queries.alerts import AlertQueries
+from serving.queries.attribution import AttributionQueries
+from serving.queries.campaign_metrics import CampaignMetricsQueries
+from serving.queries.current_windows import CurrentWindows
+from serving.queries.quality import QualityQueries
+
+if TYPE_CHECKING:
+    from serving.handlers.watch import Pace
+    from serving.live.hub import LiveHub
+    from serving.queries.history import History
+    from serving.queries.hot_store import HotStore
+
+
+def make_services(history: History, hot_store: HotStore, hub: LiveHub, pace: Pace) -> tuple[Service, ...]:
+    """Return every service, reading from these stores."""
+    last_known = LastKnown()
+    campaign_queries = CampaignMetricsQueries(history)
+    current = CurrentWindows(campaign_queries, hot_store, hub)
+    campaigns = CampaignMetricsHandlers(campaign_queries, current, last_known, hub, pace)
+    attribution = AttributionHandlers(AttributionQueries(history), last_known, hub, pace)
+    alerts = AlertHandlers(AlertQueries(history), last_known, hub, pace)
+    quality = QualityHandlers(QualityQueries(history), last_known, hub)
+    return (
+        Service(
+            campaign_metrics_pb2.DESCRIPTOR.services_by_name["CampaignMetricsService"],
+            unary={
+                "GetCampaignMetrics": campaigns.get_campaign_metrics,
+                "GetCurrentCampaignMetrics": campaigns.get_current_campaign_metrics,
+                "ListTimeSeries": campaigns.list_time_series,
+            },
+            streams={"WatchCampaignMetrics": campaigns.watch_campaign_metrics},
+        ),
+        Service(
+            attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"],
+            unary={
+                "GetAttributionSummary": attribution.get_attribution_summary,
+                "ExplainConversion": attribution.explain_conversion,
+            },
+            streams={"WatchAttribution": attribution.watch_attribution},
+        ),
+        Service(
+            alerts_pb2.DESCRIPTOR.services_by_name["AlertService"],
+            unary={"ListAlerts": alerts.list_alerts},
+            streams={"WatchAlerts": alerts.watch_alerts},
+        ),
+        Service(
+            quality_pb2.DESCRIPTOR.services_by_name["QualityService"],
+            unary={"GetCounts": quality.get_counts, "GetFreshness": quality.get_freshness},
+            streams={},
+        ),
+    )

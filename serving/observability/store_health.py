@@ -1,0 +1,57 @@
+"""Probes the stores and says, per service, whether calls should be sent here."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from serving.queries.history import HistoryUnavailable
+
+if TYPE_CHECKING:
+    from serving.metrics import ServingMetrics
+    from serving.queries.history import History
+    from serving.queries.hot_store import HotStore
+    from serving.transports.grpc_server import GrpcServer
+
+PROBE_SECONDS = 2.0
+# Has answers from either store; the other services need the history.
+EITHER_STORE = "tributary.v1.CampaignMetricsService"
+
+
+@dataclass(slots=True)
+class StoreHealth:
+    """The outcome of the last probes. `run` probes until cancelled."""
+
+    history: History
+    hot_store: HotStore
+    metrics: ServingMetrics
+    history_up: bool = False
+    hot_store_up: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """True when at least one store answers."""
+        return self.history_up or self.hot_store_up
+
+    async def probe(self) -> None:
+        """Ask both stores."""
+        self.history_up, self.hot_store_up = await asyncio.gather(self._history_answers(), self.hot_store.answers())
+        self.metrics.store_up.labels("history").set(self.history_up)
+        self.metrics.store_up.labels("hot_store").set(self.hot_store_up)
+
+    async def run(self, server: GrpcServer) -> None:
+        """Probe for ever and set the health of each service of the server."""
+        while True:
+            await self.probe()
+            await server.set_serving("", serving=self.ready)
+            for service in server.service_names:
+                await server.set_serving(service, serving=self.ready if service == EITHER_STORE else self.history_up)
+            await asyncio.sleep(PROBE_SECONDS)
+
+    async def _history_answers(self) -> bool:
+        try:
+            await self.history.rows("SELECT 1", {}, name="probe", seconds=PROBE_SECONDS)
+        except HistoryUnavailable:
+            return False
+        return True

@@ -1,0 +1,40 @@
+"""Stores that all tests of a run share. Each test uses tenants of its own."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from tests.serving.local_stores import clickhouse, database, redis_server
+
+
+@pytest.fixture(scope="session")
+def stores_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("stores")
+
+
+@pytest.fixture(scope="session")
+def clickhouse_process(stores_folder):
+    process = clickhouse(stores_folder)
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_process(stores_folder):
+    process = redis_server(stores_folder)
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture(scope="session")
+def history_address(clickhouse_process):
+    return database(clickhouse_process.port, "serving_tests")
+
+
+@pytest.fixture
+def tenant():
+    return f"t-{uuid.uuid4().hex[:12]}"
