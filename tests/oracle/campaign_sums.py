@@ -24,12 +24,12 @@ _SUMS = """
     events"""
 
 # 100·(0.3·min(CTR/0.05, 1) + 0.3·min(CVR/0.10, 1) + 0.4·min(ROAS/3, 1)); a part without a denominator counts 0, and
-# without any denominator there is no score. DuckDB's x / 0 is null.
+# without any denominator there is no score. DuckDB's `least` passes over nulls, so they go first.
 _SCORE = """
     CASE WHEN impressions = 0 AND clicks = 0 AND cost_micros = 0 THEN NULL ELSE
-        100 * (0.3::DOUBLE * coalesce(least(clicks::DOUBLE / nullif(impressions, 0) / 0.05::DOUBLE, 1), 0)
-             + 0.3::DOUBLE * coalesce(least(conversions::DOUBLE / nullif(clicks, 0) / 0.10::DOUBLE, 1), 0)
-             + 0.4::DOUBLE * coalesce(least(revenue_micros::DOUBLE / nullif(cost_micros, 0) / 3::DOUBLE, 1), 0))
+        100 * (0.3::DOUBLE * least(coalesce(clicks::DOUBLE / nullif(impressions, 0), 0) / 0.05::DOUBLE, 1)
+             + 0.3::DOUBLE * least(coalesce(conversions::DOUBLE / nullif(clicks, 0), 0) / 0.10::DOUBLE, 1)
+             + 0.4::DOUBLE * least(coalesce(revenue_micros::DOUBLE / nullif(cost_micros, 0), 0) / 3::DOUBLE, 1))
     END"""
 
 

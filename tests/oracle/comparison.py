@@ -53,37 +53,77 @@ class Difference:
         return "\n  ".join([head, *self.shown])
 
 
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What is compared with what; no `tenants` means all."""
+
+    client: ClickHouse
+    database: str
+    tenants: tuple[str, ...]
+    answer: Answer
+
+    def condition(self) -> str:
+        """The tenants as a condition that both databases understand."""
+        names = ", ".join("'" + name.replace("\\", "\\\\").replace("'", "''") + "'" for name in self.tenants)
+        return f"tenant_id IN ({names})" if names else "true"
+
+    def stored(self, query: str, table: str) -> Iterator[pa.Table]:
+        """A table's rows in parts, strings as text."""
+        settings = {"output_format_arrow_string_as_string": 1, "output_format_arrow_low_cardinality_as_dictionary": 0}
+        rows = f"(SELECT * FROM {self.database}.{table} FINAL WHERE {self.condition()})"
+        with self.client.query_arrow_stream(query.format(rows), settings=settings) as stream:
+            for batch in stream:
+                yield batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
+
+    def load(self, query: str, table: str, like: str) -> None:
+        """Make the DuckDB table `stored` of a table's rows, with the columns of the DuckDB query `like`."""
+        connection = self.answer.connection
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE stored AS FROM ({like}) LIMIT 0")
+        columns = ", ".join(row[0] for row in connection.execute("DESCRIBE stored").fetchall())
+        for batch in self.stored(query, table):
+            connection.register("batch", batch)
+            connection.execute(f"INSERT INTO stored SELECT {columns} FROM batch")
+            connection.unregister("batch")
+
+
 TABLES = (*(table.name for table in STORED_TABLES), "attribution_credits", "late_events")
 
 
 def compare(
-    client: ClickHouse, database: str, *record_files: Path | str, tables: Sequence[str] = TABLES
+    client: ClickHouse,
+    database: str,
+    *record_files: Path | str,
+    tables: Sequence[str] = TABLES,
+    tenants: Sequence[str] = (),
 ) -> list[Difference]:
     """The differences between what a database holds and what the record files say, one per table that differs.
 
     Give all files of the topic in the order in which they were produced. Every table is read with FINAL.
     `late_events` must only hold accepted events: which events are late depends on the watermark, and no file can
-    tell. Raises ValueError for a table that is not one of TABLES, RecordFileError for files that cannot be judged,
-    and what the client raises.
+    tell. `tenants` leaves out the rows of all others on both sides, for a database that several runs share. `journeys`
+    cannot be compared where several customers claim a journey (`--anonymous-share`). Raises ValueError for a table
+    that is not one of TABLES, RecordFileError for files that cannot be judged, and what the client raises.
     """
     unknown = set(tables) - set(TABLES)
     if unknown:
         raise ValueError(f"tables {sorted(unknown)} cannot be compared; known: {', '.join(TABLES)}")
     found: list[Difference | None] = []
     with Answer(*record_files) as answer:
-        found += [_compare_table(client, database, answer, table) for table in STORED_TABLES if table.name in tables]
+        scope = _Scope(client, database, tuple(tenants), answer)
+        found += [_compare_table(scope, table) for table in STORED_TABLES if table.name in tables]
         if "attribution_credits" in tables:
-            found.append(_compare_credits(client, database, answer))
+            found.append(_compare_credits(scope))
         if "late_events" in tables:
-            found.append(_compare_late(client, database, answer))
+            found.append(_compare_late(scope))
     return [difference for difference in found if difference]
 
 
-def _compare_table(client: ClickHouse, database: str, answer: Answer, table: StoredTable) -> Difference | None:
-    _load(client, table.stored.format(f"{database}.{table.name} FINAL"), answer, "stored")
-    connection = answer.connection
-    columns = (*table.key, *table.values, *table.floats)
-    chosen = ", ".join(columns)
+def _compare_table(scope: _Scope, table: StoredTable) -> Difference | None:
+    connection = scope.answer.connection
+    columns = ", ".join((*table.key, *table.values, *table.floats))
+    expected = f"SELECT {columns} FROM ({table.expected}) WHERE {scope.condition()}"
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW expected AS {expected}")
+    scope.load(table.stored, table.name, "FROM expected")
     wrong = " OR ".join(
         [f"e.{name} IS DISTINCT FROM s.{name}" for name in table.values]
         + [
@@ -91,7 +131,6 @@ def _compare_table(client: ClickHouse, database: str, answer: Answer, table: Sto
             for name in table.floats
         ]
     )
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW expected AS SELECT {chosen} FROM ({table.expected})")
     join = " AND ".join(f"e.{name} = s.{name}" for name in table.key)
     connection.execute(
         f"""
@@ -111,8 +150,8 @@ def _compare_table(client: ClickHouse, database: str, answer: Answer, table: Sto
         shown += [_line(verdict, table.key, expected, stored) for expected, stored in rows]
     return Difference(
         table.name,
-        _number(answer, "expected"),
-        _number(answer, "stored"),
+        _number(scope.answer, "expected"),
+        _number(scope.answer, "stored"),
         verdicts.get("missing", 0),
         verdicts.get("unexpected", 0),
         verdicts.get("wrong", 0),
@@ -134,9 +173,13 @@ def _line(verdict: str, key: Sequence[str], expected: dict[str, Any] | None, sto
     return f"wrong: {name}: {'; '.join(unlike)}"
 
 
-def _compare_credits(client: ClickHouse, database: str, answer: Answer) -> Difference | None:
-    table = f"{database}.attribution_credits FINAL"
-    result = compare_credits(answer.conversions(), _batches(client, CREDITS_QUERY.format(table)))
+def _compare_credits(scope: _Scope) -> Difference | None:
+    expected = (
+        conversion
+        for conversion in scope.answer.conversions()
+        if not scope.tenants or conversion.tenant_id in scope.tenants
+    )
+    result = compare_credits(expected, scope.stored(CREDITS_QUERY, "attribution_credits"))
     if not (result.missing or result.unexpected or result.wrong):
         return None
     return Difference(
@@ -150,34 +193,14 @@ def _compare_credits(client: ClickHouse, database: str, answer: Answer) -> Diffe
     )
 
 
-def _compare_late(client: ClickHouse, database: str, answer: Answer) -> Difference | None:
-    query = f"SELECT tenant_id, event_id, {milliseconds('event_time')} FROM {database}.late_events FINAL"
-    _load(client, query, answer, "stored")
-    rows = answer.rows("SELECT * FROM stored ANTI JOIN accepted USING (tenant_id, event_id, event_time)")
+def _compare_late(scope: _Scope) -> Difference | None:
+    query = f"SELECT tenant_id, event_id, {milliseconds('event_time')} FROM {{}}"
+    scope.load(query, "late_events", "SELECT tenant_id, event_id, event_time FROM accepted")
+    rows = scope.answer.rows("SELECT * FROM stored ANTI JOIN accepted USING (tenant_id, event_id, event_time)")
     if not rows:
         return None
     shown = [f"unexpected: {row}" for row in rows[:SHOWN]]
-    return Difference("late_events", 0, _number(answer, "stored"), unexpected=len(rows), shown=shown)
-
-
-def _load(client: ClickHouse, query: str, answer: Answer, table: str) -> None:
-    """Make a DuckDB table of a ClickHouse answer."""
-    connection = answer.connection
-    connection.execute(f"DROP TABLE IF EXISTS {table}")
-    made = False
-    for batch in _batches(client, query):
-        connection.register("batch", batch)
-        connection.execute(f"INSERT INTO {table} FROM batch" if made else f"CREATE TEMP TABLE {table} AS FROM batch")
-        connection.unregister("batch")
-        made = True
-
-
-def _batches(client: ClickHouse, query: str) -> Iterator[pa.Table]:
-    """The answer in parts, at least one, strings as text."""
-    settings = {"output_format_arrow_string_as_string": 1, "output_format_arrow_low_cardinality_as_dictionary": 0}
-    with client.query_arrow_stream(query, settings=settings) as stream:
-        for batch in stream:
-            yield batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
+    return Difference("late_events", 0, _number(scope.answer, "stored"), unexpected=len(rows), shown=shown)
 
 
 def _number(answer: Answer, table: str) -> int:
