@@ -233,7 +233,7 @@ def _parse(answer: dict[str, Any]) -> Any:
         raise InvalidSchemaError(f"schema is of type {kind!r}, not AVRO")
     try:
         return json.loads(answer["schema"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InvalidSchemaError(f"schema text is missing or not JSON: {error}") from error
 
 

@@ -16,7 +16,10 @@ def expand(schema: Any, lookup: Callable[[str], Any]) -> Definition:
     in full afterwards, as Avro asks for. Raises InvalidSchemaError for a name that `lookup` does not know (KeyError),
     for something that is no schema, and for a top level that is no record.
     """
-    expanded = _expand(schema, "", lookup, set())
+    try:
+        expanded = _expand(schema, "", lookup, set())
+    except RecursionError:
+        raise InvalidSchemaError("the schema is nested too deeply") from None
     if not isinstance(expanded, dict):
         raise InvalidSchemaError(f"an event schema is a record, found {schema!r:.100}")
     return expanded
@@ -56,6 +59,8 @@ def _expand_name(name: str, namespace: str, lookup: Callable[[str], Any], define
         target = lookup(full)
     except KeyError:
         raise InvalidSchemaError(f"type {full!r} is used but defined nowhere") from None
+    if isinstance(target, str):
+        raise InvalidSchemaError(f"type {full!r} is defined as nothing but a name")
     return _expand(target, namespace, lookup, defined)
 
 
