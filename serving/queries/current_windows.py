@@ -41,6 +41,9 @@ FIRST_LIST_SECONDS = 2.0
 # Own time limit of the shared reads, because no single caller's deadline can be theirs.
 SHARED_READ_SECONDS = 8.0
 
+# What a client should wait when nothing is known: about as long as a circuit stays open.
+RETRY_SECONDS = 1.0
+
 
 class Origin(StrEnum):
     """Where current windows were read."""
@@ -80,6 +83,10 @@ class CurrentWindows:
         listed, list_age = await self._listed(tenant_id, seconds)
         live = self._live(tenant_id)
         campaign_ids = selection.campaign_ids or sorted({window.campaign_id for window in (*listed, *live)})
+        if not campaign_ids and list_age is None:
+            raise unavailable(
+                Reason.HISTORY_UNAVAILABLE, "which campaigns there are is not known now, name some or try again", RETRY_SECONDS
+            )
         try:
             hot = await self._hot_store.newest_windows(tenant_id, campaign_ids)
         except HotStoreUnavailable as error:
@@ -105,7 +112,7 @@ class CurrentWindows:
         held = self._history.last(tenant_id)
         live = self._live(tenant_id)
         if held is None and not live:
-            raise unavailable(Reason.STORES_UNAVAILABLE, "no store of figures answers, try again", 1.0)
+            raise unavailable(Reason.STORES_UNAVAILABLE, "no store of figures answers, try again", RETRY_SECONDS)
         found = _newest(selection, (held[0] if held else (), live))
         if live:
             return Current(found, Origin.LIVE, degraded_reason=Reason.STORES_UNAVAILABLE)

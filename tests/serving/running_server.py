@@ -116,8 +116,8 @@ def details(error: grpc.aio.AioRpcError):
 async def refusal(call) -> grpc.aio.AioRpcError:
     """Return the error of a call that must fail: an awaitable, or a stream that is read to its end."""
     try:
-        if hasattr(call, "__aiter__"):
-            async for _ in call:
+        if hasattr(call, "read"):
+            while await call.read() is not grpc.aio.EOF:
                 pass
         else:
             await call

@@ -45,3 +45,73 @@ def insert_rollups(address, rows, revision: int = 0) -> None:
             "revision": pa.array([revision] * len(rows), type=pa.uint64()),
         },
     )
+
+
+def insert_credits(address, rows) -> None:
+    """Insert rows of `attribution_credits`: dicts of its columns, touches as (id, channel, campaign, time, weight, micros)."""
+    plain = ("tenant_id", "conversion_id", "model", "conversion_type", "customer_id", "journey_id", "currency")
+    touch = (
+        ("touchpoint_id", pa.string()),
+        ("channel", pa.string()),
+        ("campaign_id", pa.string()),
+        ("time", None),
+        ("weight", pa.float64()),
+        ("credited_micros", pa.int64()),
+    )
+    columns = {name: [row[name] for row in rows] for name in plain}
+    for index, (name, kind) in enumerate(touch):
+        values = [[entry[index] for entry in row["touches"]] for row in rows]
+        if kind is None:
+            columns[f"touches.{name}"] = pa.array(values, type=pa.list_(pa.int64())).cast(pa.list_(pa.timestamp("ms", tz="UTC")))
+        else:
+            columns[f"touches.{name}"] = pa.array(values, type=pa.list_(kind))
+    ArrowSink(address).write(
+        "attribution_credits",
+        {
+            **columns,
+            "model_version": [""] * len(rows),
+            "conversion_time": times([row["conversion_time"] for row in rows]),
+            "attributed_at": times([row["conversion_time"] for row in rows]),
+            "gross_value_micros": [row["gross"] for row in rows],
+            "value_micros": [sum(entry[5] for entry in row["touches"]) for row in rows],
+            "revision": pa.array([row.get("revision", 1) for row in rows], type=pa.uint64()),
+        },
+    )
+
+
+def insert_alerts(address, records) -> None:
+    """Insert records of `signals.alert_record`."""
+    times_of = ("opened_at", "updated_at")
+    columns = {name: [record[name] for record in records] for name in records[0] if name not in times_of}
+    columns |= {name: times([record[name] for record in records]) for name in times_of}
+    columns["version"] = pa.array([record["updated_at"] for record in records], type=pa.uint64())
+    ArrowSink(address).write("alerts", columns)
+
+
+def insert_counts(address, rows) -> None:
+    """Insert rows of `ingest_counts`: (tenant, window start, outcome, reasons, events)."""
+    ArrowSink(address).write(
+        "ingest_counts",
+        {
+            "tenant_id": [row[0] for row in rows],
+            "window_start": times([row[1] for row in rows]),
+            "outcome": [row[2] for row in rows],
+            "reasons": [row[3] for row in rows],
+            "events": pa.array([row[4] for row in rows], type=pa.uint64()),
+        },
+    )
+
+
+def insert_late(address, rows) -> None:
+    """Insert rows of `late_events`: (tenant, event time, event id, received at)."""
+    ArrowSink(address).write(
+        "late_events",
+        {
+            "tenant_id": [row[0] for row in rows],
+            "event_time": times([row[1] for row in rows]),
+            "event_id": [row[2] for row in rows],
+            "event_type": ["campaign_optimization"] * len(rows),
+            "received_at": times([row[3] for row in rows]),
+            "lateness_ms": [5000] * len(rows),
+        },
+    )
