@@ -39,9 +39,16 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument(
-            "--only", type=_names, default=[], metavar="A,B", help="start these components alone (flink: all of Flink)"
+            "--only",
+            type=_names,
+            action="extend",
+            default=[],
+            metavar="A,B",
+            help="start these components alone (flink: all of Flink)",
         )
-        command.add_argument("--without", type=_names, default=[], metavar="A,B", help="leave these components out")
+        command.add_argument(
+            "--without", type=_names, action="extend", default=[], metavar="A,B", help="leave these components out"
+        )
     commands.add_parser("down", help="stop everything; data stays in RUN_DIR")
     commands.add_parser("status", help="print the state of every component")
     commands.add_parser("restart", help="stop one component cleanly and start it again").add_argument("component")

@@ -38,8 +38,8 @@ class Component:
     """
     finish: Callable[[], object] = nothing
     """Runs once after the component is ready: topics, tables. Must be safe to repeat. May raise."""
-    before_stop: Callable[[], object] = nothing
-    """Runs while everything is still up: savepoints. May block for a minute; raises nothing."""
+    before_stop: Callable[[], str | None] = nothing
+    """Runs while everything is still up: savepoints. May block for two minutes; returns what the user should know."""
     exists: Callable[[], bool] | None = None
     """None: it is a process that runs until it is told to stop.
 

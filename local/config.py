@@ -41,7 +41,7 @@ class StackConfig:
     """Process size of the JobManager, MB."""
     checkpoint_seconds: int = 30
     """Seconds between two checkpoints."""
-    start_timeout_seconds: int = 240
+    start_timeout_seconds: int = 300
     """How long one component may take to become ready; generous, for a cold machine that shares its cores."""
     clickhouse_database: str = "tributary"
     """ClickHouse database."""

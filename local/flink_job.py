@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from local import flink_cluster
 from local.component import Component
 from local.config import HOST, REPOSITORY
-from local.http_probe import HttpProbeError, get_json, post_json
+from local.http_probe import HttpProbeError, get_json, patch, post_json
 
 if TYPE_CHECKING:
     from local.config import StackConfig
@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 JOB_NAME = "tributary-measurement"
 # Long enough for a savepoint of a few GB on a busy machine; after that the newest checkpoint serves as well.
 _SAVEPOINT_SECONDS = 60.0
+_CANCEL_SECONDS = 30.0
 _POLL_SECONDS = 0.2
+_CAUSE_LENGTH = 500
 _ENDED = frozenset({"FINISHED", "CANCELED", "FAILED", "SUSPENDED"})
+
+
+class SavepointError(Exception):
+    """A savepoint was not taken; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ def component(config: StackConfig, *, fresh: bool = False) -> Component:
         environment=flink_cluster.environment(config, "jobmanager"),
         missing=lambda: _missing(config),
         finish=lambda: _remember(config),
-        before_stop=lambda: stop_with_savepoint(config),
+        before_stop=lambda: stop(config),
         exists=lambda: _exists(config),
         address="from the start of its topic"
         if snapshot is None
@@ -101,28 +107,49 @@ def newest_snapshot(config: StackConfig) -> Path | None:
     return max(complete, key=lambda found: found.stat().st_mtime).parent if complete else None
 
 
-def stop_with_savepoint(config: StackConfig) -> Path | None:
-    """Stop the job after a savepoint and return its folder.
-
-    Returns None if there is no such job, or the savepoint failed or took too long: the retained checkpoints then
-    serve instead.
-    """
+def stop(config: StackConfig) -> str:
+    """Stop the job, with a savepoint if it can be, and return what the user should know; raises nothing."""
     try:
         job = running_job(config)
         if job is None:
-            return None
-        target = (flink_cluster.folder(config) / "savepoints").as_uri()
-        request = post_json(config.flink_port, f"/jobs/{job.job_id}/stop", {"targetDirectory": target, "drain": False})
-        deadline = time.monotonic() + _SAVEPOINT_SECONDS
-        while time.monotonic() < deadline:
-            answer = get_json(config.flink_port, f"/jobs/{job.job_id}/savepoints/{request['request-id']}")
-            if answer["status"]["id"] == "COMPLETED":
-                location = answer["operation"].get("location")
-                return Path(location.removeprefix("file:")) if location else None
-            time.sleep(_POLL_SECONDS)
-    except (HttpProbeError, KeyError):
-        return None
-    return None
+            return "was not running"
+        try:
+            return f"stopped, its state is in {stop_with_savepoint(config, job)}"
+        except SavepointError as error:
+            _cancel(config, job)
+            return f"stopped without a savepoint ({error}); resumes from its newest checkpoint"
+    except HttpProbeError as error:
+        return f"left as it is: the JobManager does not answer ({error}); it will resume from its newest checkpoint"
+
+
+def stop_with_savepoint(config: StackConfig, job: JobState) -> Path:
+    """Stop the job after a savepoint and return the savepoint's folder.
+
+    Raises:
+        SavepointError: it failed or took too long; the job still runs.
+        HttpProbeError: the JobManager does not answer.
+    """
+    target = (flink_cluster.folder(config) / "savepoints").as_uri()
+    request = post_json(config.flink_port, f"/jobs/{job.job_id}/stop", {"targetDirectory": target, "drain": False})
+    path = f"/jobs/{job.job_id}/savepoints/{request['request-id']}"
+    deadline = time.monotonic() + _SAVEPOINT_SECONDS
+    while time.monotonic() < deadline:
+        answer = get_json(config.flink_port, path)
+        if answer["status"]["id"] == "COMPLETED":
+            operation = answer["operation"]
+            if "location" in operation:
+                return Path(operation["location"].removeprefix("file:"))
+            raise SavepointError(_cause(operation.get("failure-cause", {}).get("stack-trace", "")))
+        time.sleep(_POLL_SECONDS)
+    raise SavepointError(f"it took more than {_SAVEPOINT_SECONDS:g} s")
+
+
+def _cancel(config: StackConfig, job: JobState) -> None:
+    """Cancel the job and wait until it has ended; its newest checkpoint is kept. Raises HttpProbeError."""
+    patch(config.flink_port, f"/jobs/{job.job_id}?mode=cancel")
+    deadline = time.monotonic() + _CANCEL_SECONDS
+    while running_job(config, job.name) is not None and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
 
 
 def _record(config: StackConfig) -> Path:
@@ -169,7 +196,11 @@ def _root_cause(config: StackConfig, job: JobState) -> str:
     entries = get_json(config.flink_port, f"/jobs/{job.job_id}/exceptions?maxExceptions=1")["exceptionHistory"][
         "entries"
     ]
-    if not entries:
-        return ""
-    lines = [line for line in entries[0]["stacktrace"].splitlines() if line.startswith("Caused by:")]
-    return f"; {lines[-1] if lines else entries[0]['exceptionName']}"
+    return f"; {_cause(entries[0]['stacktrace'])}" if entries else ""
+
+
+def _cause(stack_trace: str) -> str:
+    """Return the innermost message of a Java stack trace, with the lines that follow it up to the first frame."""
+    lines = [line for line in stack_trace.splitlines() if line and not line.startswith(("\tat ", "\t... "))]
+    innermost = [number for number, line in enumerate(lines) if line.startswith("Caused by: ")]
+    return " ".join(lines[innermost[-1] if innermost else 0 :])[:_CAUSE_LENGTH].removeprefix("Caused by: ")

@@ -45,6 +45,8 @@ def _call(request: urllib.request.Request, seconds: float) -> str:
             return str(answer.read().decode("utf-8", errors="replace"))
     except urllib.error.HTTPError as error:
         raise HttpProbeError(f"status {error.code}: {error.read(2000).decode('utf-8', errors='replace')}") from error
+    except urllib.error.URLError as error:
+        raise HttpProbeError(str(error.reason)) from error
     except (OSError, ValueError) as error:
         raise HttpProbeError(str(error)) from error
 

@@ -154,7 +154,14 @@ def _format_storage(settings: Path) -> None:
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     # Short-lived JVM: compiling less and one collector thread halve its time on a small machine.
     quick = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-    tool = (*_java(settings.parent, *quick), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(settings))
+    tool = (
+        *_java(settings.parent, *quick),
+        "kafka.tools.StorageTool",
+        "format",
+        f"--cluster-id={cluster}",
+        "-c",
+        str(settings),
+    )
     try:
         done = subprocess.run(tool, capture_output=True, text=True, timeout=60, check=False)
     except subprocess.TimeoutExpired as error:

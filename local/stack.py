@@ -182,7 +182,9 @@ class Stack:
         return record
 
     def _stop(self, component: Component) -> None:
-        component.before_stop()
+        told = component.before_stop()
+        if told:
+            self._report(f"{component.name:<14} {told}")
         self._stop_process(component.name, component.stop_seconds)
 
     def _stop_process(self, name: str, seconds: float) -> None:
@@ -190,8 +192,11 @@ class Stack:
         if record is None:
             return
         began = time.monotonic()
+        ran = process.alive(record)
         clean = process.stop(record, seconds)
         self.records.remove(name)
+        if not ran:
+            return
         how = "stopped" if clean else f"killed, it did not stop within {seconds:g} s"
         self._report(f"{name:<14} {how} after {time.monotonic() - began:.1f} s")
 
