@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
@@ -99,6 +98,10 @@ class Handle:
         for name, value in settings.items():
             self.run(f"SET {_checked(name)} = {{value:String}}", {"value": escaped(value)})
 
+    def mark(self, query_id: str) -> None:
+        """Give what runs next the id that `Engine.kill` finds it by: chDB makes its own query ids and takes none."""
+        self.set({"log_comment": query_id})
+
     def reset(self, name: str) -> None:
         """Give a setting its default again."""
         self.run(f"SET {_checked(name)} = DEFAULT", {})
@@ -173,7 +176,7 @@ class Engine:
         # The first connection starts the engine and keeps it up; only its arguments reach the engine as a whole.
         whole = {"max_server_memory_usage": str(memory_mib * _MIB), "mark_cache_size": str(_MARK_CACHE_BYTES)}
         try:
-            self._first = self.open(whole)
+            self._first = self._connect(whole)
             self._first.run("CREATE DATABASE IF NOT EXISTS {name:Identifier}", {"name": database})
             answer = self._first.run("SELECT version(), timezone()", {}, "TabSeparated")
         except ClickHouseError:
@@ -184,29 +187,21 @@ class Engine:
         self.staging_folder.mkdir(exist_ok=True)
         self.version, self.timezone = answer.decode().rstrip("\n").split("\t")
 
-    def open(self, arguments: Mapping[str, str]) -> Handle:
-        """Open a handle, which takes a third of a millisecond; `arguments` are settings that hold from the start."""
+    def open(self) -> Handle:
+        """Open a handle, which takes a third of a millisecond."""
+        return self._connect({})
+
+    def _connect(self, arguments: Mapping[str, str]) -> Handle:
+        # chDB splits the arguments only after it has decoded them all, so no value from a client may be among them.
         try:
             return Handle(chdb.connect(f"{self._path}?{urlencode({**self._arguments, **arguments})}"))
         except RuntimeError as error:
             raise ClickHouseError.from_engine(error) from error
 
-    @contextmanager
-    def statement(self, query_id: str) -> Iterator[Handle]:
-        """Lend a handle to one statement that can be killed by `query_id`."""
-        with self.open(_mark(query_id)) as handle:
-            yield handle
-
-    @contextmanager
-    def statement_on(self, handle: Handle, query_id: str) -> Iterator[Handle]:
-        """Lend a kept handle to one statement that can be killed by `query_id`."""
-        handle.set(_mark(query_id))
-        yield handle
-
     def kill(self, query_id: str, mode: str = "ASYNC", format_name: str = "TabSeparated") -> bytes:
         """Cancel the statement of that id; returns KILL QUERY's answer. `mode` is ASYNC, SYNC or TEST."""
         condition = "Settings['log_comment'] = {query_id:String} OR query_id = {query_id:String}"
-        with self.open({}) as handle:
+        with self.open() as handle:
             return handle.run(f"KILL QUERY WHERE {condition} {mode}", {"query_id": escaped(query_id)}, format_name)
 
     def close(self) -> None:
@@ -218,11 +213,6 @@ class Engine:
 def escaped(value: str) -> str:
     """Write a plain value in the escaped form (as in TabSeparated) that the engine reads parameters in."""
     return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-
-
-def _mark(query_id: str) -> dict[str, str]:
-    """Return the setting by which a statement is found: chDB makes its own query ids and takes none."""
-    return {"log_comment": query_id}
 
 
 def _checked(name: str) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from local.clickhouse.engine import Engine, Handle
     from local.clickhouse.response import Response
     from local.clickhouse.running import Running
-    from local.clickhouse.sessions import Session, Sessions
+    from local.clickhouse.sessions import Sessions
 
 # How much of a body is searched for the FORMAT clause of an INSERT at first; doubled while it is not found.
 _HEAD_BYTES = 64 * 1024
@@ -65,6 +65,7 @@ def execute(
         return
     running.cancel_on_disconnect = request.cancel_on_disconnect and statement.kind is Kind.SELECT
     with _handle(engine, sessions, request, statement) as handle:
+        handle.mark(request.query_id)
         if request.database:
             handle.use(request.database)
         handle.set(request.settings)
@@ -145,25 +146,20 @@ def _with_form(request: Request, body: bytes) -> tuple[Request, list[ExternalTab
 def _handle(engine: Engine, sessions: Sessions, request: Request, statement: Statement) -> Iterator[Handle]:
     """Lend the handle of the request's session, or a new one when it has no session that is kept."""
     if request.session_id is None:
-        with engine.statement(request.query_id) as handle:
+        with engine.open() as handle:
             yield handle
         return
     with sessions.taken(request.session_id, request.session_timeout_seconds, make=statement.leaves_state) as session:
         if session is None:
-            with engine.statement(request.query_id) as handle:
+            with engine.open() as handle:
                 yield handle
             return
-        with engine.statement_on(session.handle, request.query_id) as handle:
-            yield from _in_session(session, handle, request, statement)
-
-
-def _in_session(session: Session, handle: Handle, request: Request, statement: Statement) -> Iterator[Handle]:
-    try:
-        yield handle
-        if statement.sets:
-            session.remember(statement.text, request.parameters)
-    finally:
-        session.restore(request.settings)
+        try:
+            yield session.handle
+            if statement.sets:
+                session.remember(statement.text, request.parameters)
+        finally:
+            session.restore(request.settings)
 
 
 def _load(engine: Engine, handle: Handle, table: ExternalTable, response: Response) -> None:

@@ -6,6 +6,7 @@ A thread per connection, because the engine's calls block, and release the inter
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,6 +33,7 @@ _BACKLOG = 1024
 # Statements get this long to end by themselves when the front is told to stop, and this long to end when cancelled.
 _DRAIN_SECONDS = 10.0
 _KILL_SECONDS = 5.0
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NO_HANDLE = "There is no handle {path}\n\nUse / or /ping for health checks.\nSend queries to / with method POST.\n"
 
 
@@ -103,7 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(status)
         self.send_header("Date", self.date_time_string())
         for name, value in (self.server.common_headers | headers).items():
-            self.send_header(name, value)
+            # As bytes of UTF-8; a value that a client chose must not begin another header.
+            self.send_header(name, _CONTROL.sub("?", value).encode("utf-8", errors="replace").decode("latin-1"))
         self.send_header("Connection", "close" if self.close_connection else "Keep-Alive")
         self.end_headers()
 

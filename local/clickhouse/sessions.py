@@ -103,7 +103,7 @@ class Sessions:
                 if len(self._sessions) >= MAX_SESSIONS:
                     reason = f"Too many sessions that keep settings or temporary tables. Maximum: {MAX_SESSIONS}"
                     raise ClickHouseError.of(ErrorCode.TOO_MANY_SIMULTANEOUS_QUERIES, reason)
-                session = self._sessions[session_id] = Session(self._engine.open({}))
+                session = self._sessions[session_id] = Session(self._engine.open())
             elif session.busy:
                 raise ClickHouseError.of(ErrorCode.SESSION_IS_LOCKED, "Session is locked by a concurrent client.")
             session.busy = True

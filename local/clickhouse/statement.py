@@ -189,8 +189,13 @@ def _kill(found: list[Token]) -> tuple[str, str] | None:
     mode = words[6] if len(words) > 6 else b"ASYNC"
     if mode not in _KILL_MODES and mode not in {b"FORMAT", b";"}:
         return None
-    query_id = found[5].text[1:-1].decode("utf-8", errors="replace")
-    return query_id, mode.decode() if mode in _KILL_MODES else "ASYNC"
+    return _literal(found[5].text), mode.decode() if mode in _KILL_MODES else "ASYNC"
+
+
+def _literal(text: bytes) -> str:
+    """Return the value of a string literal; of the escapes only those that stand for themselves are read."""
+    inner = re.sub(rb"\\(.)|'(')", rb"\1\2", text[1:-1], flags=re.DOTALL)
+    return inner.decode("utf-8", errors="replace")
 
 
 def _refuse(found: list[Token]) -> None:

@@ -1,0 +1,148 @@
+"""The schema of the data contract on this engine: every statement is taken, and every table keeps what Arrow brings it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pyarrow as pa
+import pytest
+
+from connectors.clickhouse.client import ClickHouseAddress
+from connectors.clickhouse.migrations import SCHEMA_FOLDER, migrate, statements
+
+NOW = dt.datetime.now(dt.UTC).replace(microsecond=123_000)
+FILES = sorted(SCHEMA_FOLDER.glob("*.sql"))
+
+
+@pytest.fixture(scope="module")
+def schema(front):
+    client = front.client(database="default")
+    client.command("CREATE DATABASE contract")
+    client.database = "contract"
+    for file in FILES:
+        for statement in statements(file.read_text(encoding="utf-8")):
+            client.command(statement)
+    return client
+
+
+def tables(client):
+    answer = client.query(
+        "SELECT table, groupArray((name, type)) FROM (SELECT * FROM system.columns WHERE database = 'contract' ORDER BY table, position)"
+        " GROUP BY table ORDER BY table"
+    )
+    return {
+        table: [(column["name"], column["type"]) if isinstance(column, dict) else column for column in columns]
+        for table, columns in answer.result_rows
+    }
+
+
+def arrow_type(type_name):
+    """What a pipeline would send for a column."""
+    if type_name.startswith(("LowCardinality(", "Nullable(")):
+        return arrow_type(type_name[type_name.index("(") + 1 : -1])
+    if type_name.startswith("Array("):
+        return pa.list_(arrow_type(type_name[6:-1]))
+    if type_name.startswith("DateTime64(3"):
+        return pa.timestamp("ms", tz="UTC")
+    if type_name.startswith(("Enum8", "String")):
+        return pa.string()
+    return {
+        "Int32": pa.int32(),
+        "Int64": pa.int64(),
+        "UInt32": pa.uint32(),
+        "UInt64": pa.uint64(),
+        "Float64": pa.float64(),
+    }[type_name]
+
+
+def value(name, type_name, row):
+    kind = arrow_type(type_name)
+    if name == "grain":
+        return ["minute", "hour", "day", "week"][row % 4]
+    if pa.types.is_list(kind):
+        return [value(name, type_name[6:-1], row + step) for step in range(row % 3)]
+    if pa.types.is_timestamp(kind):
+        return NOW - dt.timedelta(minutes=row)
+    if pa.types.is_string(kind):
+        return f"{name} {row} ü'"
+    return float(row) / 4 if pa.types.is_floating(kind) else row
+
+
+def test_there_are_tables(schema):
+    assert {
+        "events",
+        "campaign_metrics",
+        "campaign_rollups",
+        "attribution_credits",
+        "journeys",
+        "quarantine",
+        "alerts",
+    } <= set(tables(schema))
+
+
+def test_every_table_keeps_what_arrow_brings(schema):
+    for table, columns in tables(schema).items():
+        rows = [{name: value(name, type_name, row) for name, type_name in columns} for row in range(10)]
+        data = pa.table(
+            {name: pa.array([row[name] for row in rows], arrow_type(type_name)) for name, type_name in columns}
+        )
+        assert schema.insert_arrow(table, data).written_rows == 10, table
+        # Written again, as a replay does: the keys keep it from being counted twice.
+        schema.insert_arrow(table, data)
+        # Arrow carries an Enum as its number.
+        names = ", ".join(
+            f"`{name}`{'::String' if kind.startswith('Enum') else ''} AS `{name}`" for name, kind in columns
+        )
+        stored = (
+            schema.query_arrow(f"SELECT {names} FROM {table} FINAL", use_strings=True).cast(data.schema).to_pylist()
+        )
+        assert sorted(stored, key=repr) == sorted(rows, key=repr), table
+        assert schema.query(f"SELECT count() FROM {table} FINAL").result_rows == [(10,)], table
+
+
+def test_the_higher_version_wins(schema):
+    for version in (2, 3, 1):
+        schema.command(
+            "INSERT INTO campaigns (tenant_id, campaign_id, name, version) VALUES ('t', 'c', {n:String}, {v:UInt64})",
+            parameters={"n": f"v{version}", "v": version},
+        )
+    query = "SELECT name FROM campaigns FINAL WHERE tenant_id = 't'"
+    assert schema.query(query).result_rows == [("v3",)]
+    schema.command("OPTIMIZE TABLE campaigns FINAL")
+    assert schema.query(query.replace(" FINAL", "")).result_rows == [("v3",)]
+
+
+def test_time_to_live_deletes_old_rows(schema):
+    schema.command("CREATE TABLE short (a UInt8, at DateTime) ENGINE = MergeTree ORDER BY a TTL at + INTERVAL 1 DAY")
+    schema.command("INSERT INTO short VALUES (1, now()), (2, now() - INTERVAL 2 DAY)")
+    schema.command("OPTIMIZE TABLE short FINAL")
+    assert schema.query("SELECT a FROM short").result_rows == [(1,)]
+    schema.command("DROP TABLE short SYNC")
+
+
+def test_raw_bytes_of_the_quarantine(schema):
+    raw = b"\x00\x00\x00\x00\x07" + bytes(range(256))
+    data = pa.table({"tenant_id": ["bytes"], "source_offset": pa.array([1], pa.int64()), "received_at": pa.array([NOW], pa.timestamp("ms", tz="UTC")),
+                     "reasons": pa.array([["undecodable"]], pa.list_(pa.string())), "raw": pa.array([raw], pa.binary())})  # fmt: skip
+    schema.insert_arrow("quarantine", data)
+    answer = schema.query(
+        "SELECT raw, reasons FROM quarantine WHERE tenant_id = 'bytes'", column_formats={"raw": "bytes"}
+    )
+    assert answer.result_rows == [(raw, ["undecodable"])]
+
+
+def test_migrations_run_against_the_front(front):
+    assert ClickHouseAddress.parse(f"http://127.0.0.1:{front.port}", "migrated").port == front.port
+    assert migrate(front.client(database="default"), "migrated") == [file.name for file in FILES]
+    assert migrate(front.client(database="default"), "migrated") == []
+
+
+def test_two_databases_are_two_worlds(front):
+    one, two = (front.client(database="default") for _ in range(2))
+    for client, name in ((one, "world_a"), (two, "world_b")):
+        migrate(client, name)
+        client.command(
+            "INSERT INTO campaigns (tenant_id, campaign_id, name) VALUES ('t', 'c', {n:String})", parameters={"n": name}
+        )
+    assert one.query("SELECT name FROM campaigns").result_rows == [("world_a",)]
+    assert two.query("SELECT name FROM campaigns").result_rows == [("world_b",)]
