@@ -14,6 +14,10 @@ SERVING := .venv/serving/bin/python
 JOBS := .venv/jobs/bin/python
 UV_VERSION := 0.13.8
 UV := $(or $(shell command -v uv),.cache/uv/bin/uv)
+# Behind a company's proxy the system knows the certificates, and uv's own list does not. `?=` leaves the choice to the user.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export UV_SYSTEM_CERTS ?= true
+endif
 
 ##@ Setting up
 

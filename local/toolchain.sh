@@ -8,20 +8,34 @@ need() { # need COMMAND PACKAGE
     command -v "$1" >/dev/null 2>&1 || { missing+=("$1") wanted+=("$2"); }
 }
 
-# uv makes the environments from whichever Python 3.11 it finds; Debian's lacks ensurepip until python3-venv is there.
-command -v uv >/dev/null 2>&1 || python3 -c 'import ensurepip' >/dev/null 2>&1 || { missing+=("python3 with venv") wanted+=(python3-venv); }
-need java openjdk-17-jre-headless
+# Debian's Python has no ensurepip without python3-venv; it is only needed to install uv.
+command -v uv >/dev/null 2>&1 || python3 -c 'import ensurepip' >/dev/null 2>&1 || { missing+=("venv of python3") wanted+=(python3-venv); }
+if command -v python3.11 >/dev/null 2>&1; then
+    # Thread mode runs Python inside Flink's JVM: it needs the interpreter as a library, which Debian packages by itself.
+    python3.11 - >/dev/null 2>&1 <<'PYTHON' || { missing+=("libpython3.11") wanted+=(libpython3.11); }
+import contextlib, ctypes, pathlib, sysconfig
+name = sysconfig.get_config_var("INSTSONAME")
+with contextlib.suppress(OSError):
+    ctypes.CDLL(name)
+    raise SystemExit
+ctypes.CDLL(str(pathlib.Path(sysconfig.get_config_var("LIBDIR"), name)))
+PYTHON
+elif ! { command -v uv >/dev/null 2>&1 && uv python find 3.11 >/dev/null 2>&1; }; then
+    missing+=(python3.11) wanted+=(python3.11 libpython3.11)
+fi
+java_version=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' || true)
+[ "${java_version:-0}" -ge 17 ] || { missing+=("java 17 or newer") wanted+=(openjdk-17-jre-headless); }
 need mvn maven
 need redis-server redis-server
-if [ "${#missing[@]}" -gt 0 ] || [ "${TRIBUTARY_PROMETHEUS:-1}" = 1 ]; then
-    command -v prometheus >/dev/null 2>&1 || wanted+=(prometheus)
-fi
-[ "${#wanted[@]}" -eq 0 ] && exit 0
+optional=()
+command -v prometheus >/dev/null 2>&1 || optional+=(prometheus)
+[ "${#wanted[@]}" -eq 0 ] && [ "${#optional[@]}" -eq 0 ] && exit 0
 
+without_prometheus() { echo "toolchain: prometheus is not installed; the stack starts without it"; }
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-    [ "${#missing[@]}" -eq 0 ] && { echo "toolchain: prometheus is not installed; the stack starts without it"; exit 0; }
+    [ "${#wanted[@]}" -eq 0 ] && { without_prometheus; exit 0; }
     echo "toolchain: missing: ${missing[*]}" >&2
-    echo "toolchain: as root on Debian or Ubuntu: apt-get install --no-install-recommends ${wanted[*]}" >&2
+    echo "toolchain: as root on Debian or Ubuntu: apt-get install --no-install-recommends ${wanted[*]} ${optional[*]}" >&2
     exit 1
 fi
 
@@ -33,19 +47,16 @@ if [ ! -e "$policy" ]; then
     chmod +x "$policy"
     trap 'rm -f "$policy"' EXIT
 fi
-echo "toolchain: installing ${wanted[*]}"
 apt_log=$(mktemp)
-apt_quiet() { DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 "$@" >"$apt_log" 2>&1; }
-apt_quiet update || echo "toolchain: apt-get update failed, going on with the package lists at hand" >&2
-if ! apt_quiet install -y --no-install-recommends "${wanted[@]}"; then
-    # Prometheus is optional: one more try without it before giving up.
-    required=("${wanted[@]/prometheus/}")
-    required=(${required[@]})
-    if [ "${#required[@]}" -gt 0 ] && ! apt_quiet install -y --no-install-recommends "${required[@]}"; then
-        tail -n 20 "$apt_log" >&2
-        echo "toolchain: apt-get could not install ${required[*]}; install them by hand and run make again" >&2
-        exit 1
-    fi
-    echo "toolchain: prometheus could not be installed; the stack starts without it" >&2
+quietly() { DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 "$@" >"$apt_log" 2>&1; }
+echo "toolchain: installing ${wanted[*]} ${optional[*]}"
+quietly update || echo "toolchain: apt-get update failed, going on with the package lists at hand" >&2
+if [ "${#wanted[@]}" -gt 0 ] && ! quietly install -y --no-install-recommends "${wanted[@]}"; then
+    tail -n 20 "$apt_log" >&2
+    echo "toolchain: apt-get could not install ${wanted[*]}; install them by hand and run make again" >&2
+    exit 1
+fi
+if [ "${#optional[@]}" -gt 0 ] && ! quietly install -y --no-install-recommends "${optional[@]}"; then
+    without_prometheus
 fi
 rm -f "$apt_log"
