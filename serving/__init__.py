@@ -1,7 +1,8 @@
 """Serving: one set of answers about campaigns, attribution, alerts and quality, over gRPC.
 
-The messages are generated from `serving/proto` into `serving/gen` by `make proto`. This is the one place that puts that folder on the
-import path, so that `tributary.v1.campaign_metrics_pb2` and its siblings can be imported by whatever imports a module of this package.
+The messages are generated from `serving/proto` into `serving/gen` by `make proto`. This is the one place that puts
+that folder on the import path, so that `tributary.v1.campaign_metrics_pb2` and its siblings can be imported by
+whatever imports a module of this package.
 """
 
 import sys

@@ -1,6 +1,7 @@
 """The errors a client may see: a gRPC code, a stable reason, and a message that says what to do.
 
-Whatever else goes wrong reaches the client as INTERNAL with an identifier to look up in the log: no SQL, no stack, nobody else's data.
+Whatever else goes wrong reaches the client as INTERNAL with an identifier to look up in the log: no SQL, no stack,
+nobody else's data.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 DOMAIN = "tributary"
 """`ErrorInfo.domain` of every reason below."""
+
+STATUS_DETAILS_KEY = "grpc-status-details-bin"
+"""Trailing metadata that carries `google.rpc.Status`, as gRPC libraries expect it."""
 
 
 class Reason(StrEnum):
@@ -42,7 +46,8 @@ class Reason(StrEnum):
 class ServingError(Exception):
     """An error that is meant for the client.
 
-    `violations` are (path of the field, what is wrong with it); `retry_after_seconds` tells when trying again makes sense.
+    `violations` are (path of the field, what is wrong with it); `retry_after_seconds` tells when trying again makes
+    sense.
     """
 
     def __init__(

@@ -1,4 +1,5 @@
-"""Generate the Python messages, stubs and type information from `serving/proto` into `serving/gen`: `python -m serving.generate`."""
+"""Generate the Python messages, stubs and type information from `serving/proto` into `serving/gen`: `python -m
+serving.generate`."""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PipelineMetric:
-    """A metric whose values are read from elsewhere. A counter's name is written without `_total`, which Prometheus adds."""
+    """A metric whose values are read from elsewhere. A counter's name is written without `_total`, which Prometheus
+    adds."""
 
     name: str
     description: str
@@ -37,7 +38,7 @@ class PipelineMetric:
 
 EVENTS_PROCESSED = PipelineMetric(
     "marketing_events_processed",
-    "Records read from marketing-events, by what became of them: accepted, duplicate, quarantined. Absolute, from the store.",
+    "Records of marketing-events by what became of them: accepted, duplicate, quarantined. Absolute, from the store.",
     ("outcome",),
     Kind.COUNTER,
 )
@@ -67,7 +68,7 @@ CONSUMER_LAG = PipelineMetric(
 )
 PERFORMANCE_SCORE = PipelineMetric(
     "campaign_performance_score",
-    "Performance score (0 to 100) of a campaign's newest five-second window. Absent when nothing happened for five minutes.",
+    "Performance score (0 to 100) of a campaign's newest five-second window. Absent after five quiet minutes.",
     ("tenant_id", "campaign_id", "channel", "currency"),
     Kind.GAUGE,
 )
@@ -96,8 +97,8 @@ class ServingMetrics:
         self.registry = registry = CollectorRegistry()
         self.pipeline_latency = Histogram(
             "analytics_pipeline_latency_seconds",
-            "From the creation of an event to its visibility in an answer of this process, by stage: the newest event of a "
-            "campaign's window (campaign_metrics), a conversion (attribution).",
+            "From the creation of an event to its visibility in an answer of this process, by stage: the newest event "
+            "of a campaign's window (campaign_metrics), a conversion (attribution).",
             ("stage",),
             buckets=LATENCY_BUCKETS,
             registry=registry,
@@ -137,7 +138,7 @@ class ServingMetrics:
         )
         self.malformed_records = Counter(
             "serving_malformed_records_total",
-            "Records of a topic, or entries of the hot store, that were ignored because they are not as the contract says.",
+            "Records of a topic, or entries of the hot store, ignored because they are not as the contract says.",
             ("source",),
             registry=registry,
         )

@@ -1,4 +1,5 @@
-"""Options of the serving process: one typed object, read once from command line and environment, validated before anything starts."""
+"""Options of the serving process: one typed object, read once from command line and environment, validated before
+anything starts."""
 
 from __future__ import annotations
 
@@ -29,8 +30,9 @@ def _option(description: str, default: Any = MISSING) -> Any:
 class Options:
     """Options of `python -m serving`. `parse` reads them, `check` validates them.
 
-    Each is a long option, or the environment variable TRIBUTARY_<NAME> (the command line wins). Passwords are not options, because a
-    process list shows them: they are read from TRIBUTARY_CLICKHOUSE_PASSWORD and TRIBUTARY_REDIS_PASSWORD.
+    Each is a long option, or the environment variable TRIBUTARY_<NAME> (the command line wins). Passwords are not
+    options, because a process list shows them: they are read from TRIBUTARY_CLICKHOUSE_PASSWORD and
+    TRIBUTARY_REDIS_PASSWORD.
     """
 
     kafka_bootstrap: str = _option("Kafka brokers, host:port[,host:port…]")
@@ -91,7 +93,7 @@ def _refuse(name: str, value: object, allowed: str) -> OptionError:
     return OptionError(f"{_flag(name)} is {value!r}; allowed: {allowed}")
 
 
-def check(options: Options) -> Options:
+def check(options: Options) -> Options:  # noqa: C901 - one plain rule after the other
     """Return `options` if every value is allowed.
 
     Raises:

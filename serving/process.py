@@ -110,7 +110,8 @@ class Process:
 
 
 async def run(options: Options) -> int:
-    """Serve until SIGTERM or SIGINT, then drain; returns the exit status. Prints one JSON line with the addresses when ready."""
+    """Serve until SIGTERM or SIGINT, then drain; returns the exit status. Prints one JSON line with the addresses
+    when ready."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,7 +1,8 @@
 """Which tenant a call may see.
 
-There is no authentication yet: the caller names the tenant in the request. Whoever runs serving behind a proxy that knows the caller lets the
-proxy set `x-tenant-id`, and then the two must agree. Replacing `tenant_of_call` is all that authentication needs.
+There is no authentication yet: the caller names the tenant in the request. Whoever runs serving behind a proxy that
+knows the caller lets the proxy set `x-tenant-id`, and then the two must agree. Replacing `tenant_of_call` is all
+that authentication needs.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TENANT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-"""The pattern of a tenant id, as the pipeline accepts it. It holds no character with a meaning in a Redis pattern or a key."""
+"""The pattern of a tenant id, as the pipeline accepts it. It holds no character with a meaning in a Redis pattern
+or a key."""
 
 METADATA_KEY = "x-tenant-id"
 

@@ -1,4 +1,5 @@
-"""AttributionService: credit by channel and campaign, one conversion explained, and conversions as they are attributed."""
+"""AttributionService: credit by channel and campaign, one conversion explained, and conversions as they are
+attributed."""
 
 from __future__ import annotations
 

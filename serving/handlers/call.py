@@ -20,7 +20,8 @@ SHARE_OF_DEADLINE = 0.8
 class Call:
     """One call, after the transport has checked who makes it.
 
-    `tenant_id` is the only tenant that the answer may be about. `deadline` is in seconds of `time.monotonic`; a stream has none.
+    `tenant_id` is the only tenant that the answer may be about. `deadline` is in seconds of `time.monotonic`; a
+    stream has none.
     """
 
     tenant_id: str

@@ -189,8 +189,8 @@ class CampaignMetricsHandlers:
         """The newest windows, then their changes."""
         selection = read_selection(request.selection)
         watch = open_watch(self._hub.file(call.tenant_id).windows, request, request.resume_cursor)
-        # A signal comes a moment after its window is stored, so the snapshot may hold windows whose signals are still on their way, and
-        # those of the windows before them.
+        # A signal comes a moment after its window is stored, so the snapshot may hold windows whose signals are
+        # still on their way, and those of the windows before them.
         snapshot: dict[tuple[str, str, str], tuple[int, int]] = {}
         todo = steps(watch, self._hub, self._pace, lambda window: selection.matches(*window.key))
         async with aclosing(todo):

@@ -45,7 +45,8 @@ def mark_degraded(response: Any, reason: Reason, age_seconds: float) -> None:
 
 
 class LastKnown:
-    """The newest answer to each request (which names its tenant), least recently used first out. Used from one event loop."""
+    """The newest answer to each request (which names its tenant), least recently used first out. Used from one
+    event loop."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -53,7 +54,8 @@ class LastKnown:
         self._bytes = 0
 
     async def answer(self, request: Message, kind: type[R], compute: Callable[[], Awaitable[R]]) -> R:
-        """Return the computed answer, a message of `kind`, or the last one to the same request when the history is unavailable.
+        """Return the computed answer, a message of `kind`, or the last one to the same request when the history is
+        unavailable.
 
         The answer must have the field `freshness`, which then says that it is degraded, why, and how old it is.
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from tributary.v1 import freshness_pb2
 
 LONGEST_RANGE_MS = 400 * DAY_MS
-# Event times are at most five minutes ahead, so nothing is stored for a later time; a day forgives a caller's time zone.
+# Event times are at most five minutes ahead, so nothing is stored for a later time; a day forgives a caller's time
+# zone.
 LATEST_AHEAD_MS = DAY_MS
 # 2000-01-01, long before the first event that can be stored.
 EARLIEST_MS = 946_684_800_000

@@ -1,8 +1,8 @@
 """Opaque tokens: page tokens and resume cursors.
 
-A token holds a position in an answer and a digest of the request that it belongs to. The digest finds tokens that were garbled or are used with
-another request. It is no protection against forgery, and needs to be none: a token names only a position, and every read is for the tenant
-of the call, whatever the token says.
+A token holds a position in an answer and a digest of the request that it belongs to. The digest finds tokens that
+were garbled or are used with another request. It is no protection against forgery, and needs to be none: a token
+names only a position, and every read is for the tenant of the call, whatever the token says.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def _digest(request: Message, leave_out: tuple[str, ...], position: bytes) -> by
 
 
 def make_token(request: Message, leave_out: tuple[str, ...], position: list[Any]) -> str:
-    """Return a token for a position (JSON values) in the answer to `request`; fields in `leave_out` may differ when it comes back."""
+    """Return a token for a position (JSON values) in the answer to `request`; fields in `leave_out` may differ when
+    it comes back."""
     text = orjson.dumps(position)
     return base64.urlsafe_b64encode(_digest(request, leave_out, text) + text).decode().rstrip("=")
 

@@ -1,7 +1,8 @@
 """Live streams: a snapshot first, then changes, with heartbeats between them and a cursor to go on from after a break.
 
-A stream holds a position in the live values of its tenant, and nothing else of them. The next message is made when the client has taken the one
-before; what changed meanwhile is read then, each key once and in its newest state. So a slow client gets fewer messages, not later ones.
+A stream holds a position in the live values of its tenant, and nothing else of them. The next message is made when
+the client has taken the one before; what changed meanwhile is read then, each key once and in its newest state. So
+a slow client gets fewer messages, not later ones.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often a stream sends: changes at most every `interval` seconds, a heartbeat after `heartbeat` seconds without one."""
+    """How often a stream sends: changes at most every `interval` seconds, a heartbeat after `heartbeat` seconds
+    without one."""
 
     interval: float
     heartbeat: float
@@ -68,7 +70,8 @@ class Watch(Generic[V]):
 
 
 def open_watch(values: LatestValues[V], request: Message, cursor: str) -> Watch[V]:
-    """Return a watch that goes on from a cursor, or from the beginning when it is empty; raises ServingError for a wrong cursor."""
+    """Return a watch that goes on from a cursor, or from the beginning when it is empty; raises ServingError for a
+    wrong cursor."""
     if not cursor:
         return Watch(values, None)
     partition, offset = read_token(cursor, "resume_cursor", request, CURSOR, (int, int))

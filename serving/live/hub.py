@@ -1,7 +1,7 @@
 """Live values by tenant: what came from the topics, for those who watch.
 
-Every value is filed under the tenant that its signal names, and a watcher is handed the file of its own tenant: there is no way from one
-tenant's call to another's values.
+Every value is filed under the tenant that its signal names, and a watcher is handed the file of its own tenant:
+there is no way from one tenant's call to another's values.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ CONVERSION_SECONDS = 600.0
 CONVERSIONS_PER_TENANT = 1_000
 ALERT_SECONDS = 3_600.0
 ALERTS_PER_TENANT = 1_000
-# Conversions whose latency was observed: a conversion that is attributed anew within about this many is not observed again.
+# Conversions whose latency was observed: a conversion that is attributed anew within about this many is not
+# observed again.
 CONVERSIONS_OBSERVED = 100_000
 
 
@@ -126,7 +127,8 @@ class LiveHub:
                 yield tenant_id, window
 
     def publish(self, records: Iterable[Record]) -> None:
-        """File a batch of records, then wake the watchers of what changed. A malformed record is counted and left out."""
+        """File a batch of records, then wake the watchers of what changed. A malformed record is counted and left
+        out."""
         changed: dict[int, LatestValues[Any]] = {}
         for record in records:
             try:
@@ -197,7 +199,8 @@ class LiveHub:
     def _observe_latency(self, stage: str, created_ms: int) -> None:
         """Observe how long ago an event was made that is visible from now on.
 
-        What was made before this process listened may have been visible for long, and an unknown time is 0: neither is observed.
+        What was made before this process listened may have been visible for long, and an unknown time is 0: neither
+        is observed.
         """
         if created_ms >= self._started_ms:
             self._metrics.pipeline_latency.labels(stage).observe(max(0.0, time.time() - created_ms / 1000))

@@ -1,6 +1,7 @@
 """The live feed: one consumer per process that reads signals and alerts from now on and hands them to the hub.
 
-It belongs to no consumer group and commits nothing: every process needs every record, and what was before its start is in the stores.
+It belongs to no consumer group and commits nothing: every process needs every record, and what was before its start
+is in the stores.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ log = logging.getLogger(__name__)
 
 # How long a fetch may wait for a record, and so how long a stop takes at most.
 POLL_MS = 500
-# Records in one batch for the event loop: small enough that filing it (about 20 microseconds each) delays no call noticeably.
+# Records in one batch for the event loop: small enough that filing it (about 20 microseconds each) delays no call
+# noticeably.
 BATCH_RECORDS = 500
 # The event loop may be this many batches behind; then reading waits for it, and the records wait in Kafka.
 BATCHES_IN_FLIGHT = 4
@@ -90,14 +92,16 @@ class KafkaFeed:
                 finally:
                     consumer.close(autocommit=False, timeout_ms=1_000)
             except (KafkaError, OSError, RuntimeError) as error:
-                # The broker's name is in the configuration; the kind is enough to tell a refused connection from a refused request.
+                # The broker's name is in the configuration; the kind is enough to tell a refused connection from a
+                # refused request.
                 log.warning("live feed: %s, trying again in %.1f s", type(error).__name__, pause)
                 self._metrics.feed_failures.inc()
             self._stopping.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     def _read(self, consumer: KafkaConsumer) -> bool:
-        """Read until stopped, or until the topics turn out not to exist (any more); tells whether anything was listened to."""
+        """Read until stopped, or until the topics turn out not to exist (any more); tells whether anything was
+        listened to."""
         checked = 0.0
         listened = False
         while not self._stopping.is_set():
@@ -119,7 +123,8 @@ class KafkaFeed:
         return listened
 
     def _assign(self, consumer: KafkaConsumer) -> bool:
-        """Read all partitions of the topics that exist: those seen before from where they were left, others from their end."""
+        """Read all partitions of the topics that exist: those seen before from where they were left, others from
+        their end."""
         found = {
             TopicPartition(name, partition)
             for name in self._names

@@ -1,7 +1,7 @@
 """The newest value of each key, in the order in which they came: what live streams are made of.
 
-A watcher keeps only the position that it has seen. What changed since then is read from here, so that a slow watcher costs no
-memory and gets each key's newest value once, however often it changed.
+A watcher keeps only the position that it has seen. What changed since then is read from here, so that a slow
+watcher costs no memory and gets each key's newest value once, however often it changed.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ class _Entry(Generic[V]):
 class LatestValues(Generic[V]):
     """The newest values of one tenant and kind. Used from one event loop.
 
-    `version` orders values of one key: an older one never replaces a newer one. At most `size` values are kept, and none longer than
-    `seconds` after it came. `begins_at` is the offset from which on, in each partition, every record was seen.
+    `version` orders values of one key: an older one never replaces a newer one. At most `size` values are kept, and
+    none longer than `seconds` after it came. `begins_at` is the offset from which on, in each partition, every
+    record was seen.
     """
 
     def __init__(

@@ -1,4 +1,5 @@
-"""Reading the pipeline's signals and alerts: JSON in, typed values out. The fields are those of docs/data-contract.md."""
+"""Reading the pipeline's signals and alerts: JSON in, typed values out. The fields are those of
+docs/data-contract.md."""
 
 from __future__ import annotations
 
@@ -101,14 +102,15 @@ def read_conversion(signal: Mapping[str, Any]) -> Conversion:
         currency=_text(signal, "currency"),
         value_micros=_whole(signal, "value_micros"),
         gross_value_micros=_whole(signal, "gross_value_micros"),
-        models=tuple(_model_credit(str(model), touches, credits) for model, credits in sorted(models.items())),
+        models=tuple(_model_credit(str(model), touches, credit) for model, credit in sorted(models.items())),
         revision=_whole(signal, "revision"),
         created_ms=_whole(signal, "created_at"),
     )
 
 
 def _model_credit(model: str, touches: list[Any], credit: Any) -> ModelCredit:
-    """Join the touches of a conversion, [id, channel, campaign id, time] each, with one model's weights and micros for them."""
+    """Join the touches of a conversion, [id, channel, campaign id, time] each, with one model's weights and micros
+    for them."""
     try:
         joined = tuple(
             Touch(str(touch_id), str(channel), str(campaign_id), int(time_ms), float(weight), int(micros))

@@ -26,7 +26,8 @@ class ConsumerLag:
     def read(self) -> dict[int, int] | None:
         """Return the records after the committed offset by partition, None when Kafka does not answer.
 
-        Where nothing was committed yet, all records that the partition holds are counted: the job begins with the first.
+        Where nothing was committed yet, all records that the partition holds are counted: the job begins with the
+        first.
         """
         try:
             return self._read()

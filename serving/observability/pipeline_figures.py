@@ -27,6 +27,7 @@ from serving.metrics import (
 from serving.queries.attribution import UNATTRIBUTED
 from serving.queries.history import HistoryUnavailable
 from serving.queries.tiling import DAY_MS, HOUR_MS, SECOND_MS
+from serving.queries.time_predicates import since, within
 from udfs.attribution.settings import Model
 from udfs.kpi import kpis
 
@@ -48,14 +49,16 @@ SLOW_SECONDS = 15.0
 READ_SECONDS = 8.0
 # Buckets this old get no more records unless the pipeline lags so far; then they are counted when it is made anew.
 SETTLED_MS = HOUR_MS
-# Of one bucket the valid records are stored a moment before the accepted ones. Duplicates, their difference, wait until both are there.
+# Of one bucket the valid records are stored a moment before the accepted ones. Duplicates, their difference, wait
+# until both are there.
 DUPLICATES_AFTER_MS = 30 * SECOND_MS
 
 
 class IngestTotals:
     """Absolute counts of all records ever read, without reading all of `ingest_counts` each time.
 
-    What is older than an hour is summed up once and then moved forward. A total never falls, as Prometheus expects of a counter.
+    What is older than an hour is summed up once and then moved forward. A total never falls, as Prometheus expects
+    of a counter.
     """
 
     def __init__(self, history: History) -> None:
@@ -98,9 +101,8 @@ class IngestTotals:
 
     async def _read(self, start_ms: int, end_ms: int) -> Counter[tuple[str, str, str]]:
         rows = await self._history.rows(
-            "SELECT toString(tenant_id), toString(outcome), toString(reasons), sum(events) FROM ingest_counts FINAL "
-            "WHERE window_start >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') "
-            "AND window_start < fromUnixTimestamp64Milli({end:Int64}, 'UTC') GROUP BY tenant_id, outcome, reasons",
+            "SELECT toString(tenant_id), toString(outcome), toString(reasons), sum(events) "  # noqa: S608 - values are bound
+            f"FROM ingest_counts FINAL WHERE {within('window_start')} GROUP BY tenant_id, outcome, reasons",
             {"start": start_ms, "end": end_ms},
             name="ingest_totals",
             seconds=READ_SECONDS,
@@ -109,7 +111,8 @@ class IngestTotals:
 
 
 class PipelineFigures(Collector):
-    """Keeps the newest values of PIPELINE_METRICS and gives them to Prometheus. `run` refreshes them until cancelled."""
+    """Keeps the newest values of PIPELINE_METRICS and gives them to Prometheus. `run` refreshes them until
+    cancelled."""
 
     def __init__(
         self, history: History, lag: ConsumerLag, hub: LiveHub, *, tenant_labels: bool, score_series: int
@@ -189,8 +192,9 @@ class PipelineFigures(Collector):
     async def _refresh_coverage(self) -> None:
         # Every model credits the same conversions, so one of them tells.
         rows = await self._history.rows(
-            "SELECT countIf(`touches.channel` != [{unattributed:String}]), count() FROM attribution_credits FINAL "
-            "WHERE model = {model:String} AND conversion_time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')",
+            "SELECT countIf(`touches.channel` != [{unattributed:String}]), count() "  # noqa: S608 - values are bound
+            "FROM attribution_credits FINAL WHERE model = {model:String} AND "
+            f"{since('conversion_time', '{since:Int64}')}",
             {"unattributed": UNATTRIBUTED, "model": Model.LINEAR.value, "since": int(time.time() * 1000) - DAY_MS},
             name="attribution_coverage",
             seconds=READ_SECONDS,

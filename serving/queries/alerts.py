@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from serving.queries.time_predicates import since, within
+
 if TYPE_CHECKING:
     from serving.queries.history import History
 
@@ -47,13 +49,14 @@ class AlertFilter:
 
 
 _COLUMNS = """
-alert_id, toString(rule), toString(severity), toString(state), campaign_id, toString(channel), toString(metric), value, threshold,
-toUnixTimestamp64Milli(opened_at), toUnixTimestamp64Milli(updated_at), message
+alert_id, toString(rule), toString(severity), toString(state), campaign_id, toString(channel), toString(metric), value,
+threshold, toUnixTimestamp64Milli(opened_at), toUnixTimestamp64Milli(updated_at), message
 """
 
 
 class AlertQueries:
-    """Reads of alerts. Every method is about one tenant, takes at most `seconds`, and raises what `History.rows` raises."""
+    """Reads of alerts. Every method is about one tenant, takes at most `seconds`, and raises what `History.rows`
+    raises."""
 
     def __init__(self, history: History) -> None:
         """Keep the history to ask."""
@@ -69,8 +72,9 @@ class AlertQueries:
         after: tuple[int, str] | None,
         seconds: float,
     ) -> list[AlertRecord]:
-        """Return alerts that were opened in [start_ms, end_ms), newest first, at most `size` after (opening time, id) `after`."""
-        conditions = "opened_at >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND opened_at < fromUnixTimestamp64Milli({end:Int64}, 'UTC')"
+        """Return alerts that were opened in [start_ms, end_ms), newest first, at most `size` after (opening time,
+        id) `after`."""
+        conditions = within("opened_at")
         parameters: dict[str, Any] = {"start": start_ms, "end": end_ms}
         if after is not None:
             parameters["after_time"], parameters["after_id"] = after
@@ -83,8 +87,9 @@ class AlertQueries:
     async def raised_or_recent(
         self, tenant_id: str, updated_since_ms: int, chosen: AlertFilter, size: int, seconds: float
     ) -> list[AlertRecord]:
-        """Return alerts that are raised now, and those updated since `updated_since_ms`; newest first, at most `size`."""
-        conditions = "(state = 'raised' OR updated_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC'))"
+        """Return alerts that are raised now, and those updated since `updated_since_ms`; newest first, at most
+        `size`."""
+        conditions = f"(state = 'raised' OR {since('updated_at', '{since:Int64}')})"
         return await self._alerts(
             tenant_id, conditions, {"since": updated_since_ms}, chosen, size, seconds, "alerts_raised_or_recent"
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from serving.queries.time_predicates import moment, since, within
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -83,7 +85,8 @@ class ModelCredit:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A conversion with its credits by model. Micros are net of refunds, gross ones before. `created_ms` is 0 when unknown."""
+    """A conversion with its credits by model. Micros are net of refunds, gross ones before. `created_ms` is 0 when
+    unknown."""
 
     conversion_id: str
     conversion_type: str
@@ -101,13 +104,10 @@ class Conversion:
 UNATTRIBUTED = "unattributed"
 """Channel of the one entry of a conversion that has no touch."""
 
-_COUNTED = """
-tenant_id = {tenant:String} AND model = {model:String}
-AND conversion_time >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND conversion_time < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-"""
+_COUNTED = f"tenant_id = {{tenant:String}} AND model = {{model:String}} AND {within('conversion_time')}"
 _CONVERSION = """
-SELECT conversion_id, toString(conversion_type), toUnixTimestamp64Milli(conversion_time), customer_id, journey_id, toString(currency),
-       value_micros, gross_value_micros, revision, toString(model), toString(model_version),
+SELECT conversion_id, toString(conversion_type), toUnixTimestamp64Milli(conversion_time), customer_id, journey_id,
+       toString(currency), value_micros, gross_value_micros, revision, toString(model), toString(model_version),
        `touches.touchpoint_id`, arrayMap(name -> toString(name), `touches.channel`), `touches.campaign_id`,
        arrayMap(moment -> toUnixTimestamp64Milli(moment), `touches.time`), `touches.weight`, `touches.credited_micros`
 FROM attribution_credits FINAL
@@ -151,7 +151,8 @@ def _conversions(rows: Sequence[Sequence[Any]]) -> list[Conversion]:
 
 
 class AttributionQueries:
-    """Reads of credits. Every method is about one tenant, takes at most `seconds`, and raises what `History.rows` raises."""
+    """Reads of credits. Every method is about one tenant, takes at most `seconds`, and raises what `History.rows`
+    raises."""
 
     def __init__(self, history: History) -> None:
         """Keep the history to ask."""
@@ -184,7 +185,8 @@ class AttributionQueries:
             FROM
             (
                 SELECT conversion_id, currency, revision,
-                       arrayJoin(arrayZip(`touches.channel`, `touches.campaign_id`, `touches.weight`, `touches.credited_micros`)) AS touch
+                       arrayJoin(arrayZip(`touches.channel`, `touches.campaign_id`, `touches.weight`,
+                                          `touches.credited_micros`)) AS touch
                 FROM attribution_credits FINAL
                 WHERE {conditions}
             )
@@ -205,7 +207,8 @@ class AttributionQueries:
         rows = await self._history.rows(
             f"""
             SELECT toString(currency) AS group_currency, count(), sum(value_micros), sum(gross_value_micros),
-                   countIf(`touches.channel` = ['{UNATTRIBUTED}']), max(revision), toUnixTimestamp64Milli(max(conversion_time))
+                   countIf(`touches.channel` = ['{UNATTRIBUTED}']), max(revision),
+                   toUnixTimestamp64Milli(max(conversion_time))
             FROM attribution_credits FINAL
             WHERE {conditions}
             GROUP BY group_currency
@@ -228,7 +231,7 @@ class AttributionQueries:
             conditions += " AND model = {model:String}"
         if time_ms is not None:
             parameters["time"] = time_ms
-            conditions += " AND conversion_time = fromUnixTimestamp64Milli({time:Int64}, 'UTC')"
+            conditions += f" AND conversion_time = {moment('{time:Int64}')}"
         sql = f"{_CONVERSION} {conditions} ORDER BY model"
         found = _conversions(await self._history.rows(sql, parameters, name="conversion", seconds=seconds))
         return found[0] if found else None
@@ -238,10 +241,11 @@ class AttributionQueries:
     ) -> list[Conversion]:
         """Return the newest conversions since `since_ms`, at most `size`, newest first, with one model (empty: all)."""
         parameters: dict[str, Any] = {"tenant": tenant_id, "since": since_ms}
-        conditions = " AND conversion_time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')"
+        conditions = f" AND {since('conversion_time', '{since:Int64}')}"
         if model:
             parameters["model"] = model
             conditions += " AND model = {model:String}"
-        sql = f"{_CONVERSION} {conditions} ORDER BY conversion_time DESC, conversion_id, model LIMIT {{size:UInt32}} BY tenant_id, model"
+        newest_first = "ORDER BY conversion_time DESC, conversion_id, model LIMIT {size:UInt32} BY tenant_id, model"
+        sql = f"{_CONVERSION} {conditions} {newest_first}"
         rows = await self._history.rows(sql, parameters | {"size": size}, name="newest_conversions", seconds=seconds)
         return _conversions(rows)[:size]

@@ -1,4 +1,5 @@
-"""Campaign figures from the history: exact sums of a range, as one figure or per step of time, and the newest windows."""
+"""Campaign figures from the history: exact sums of a range, as one figure or per step of time, and the newest
+windows."""
 
 from __future__ import annotations
 
@@ -19,13 +20,15 @@ from serving.queries.tiling import (
     origin,
     settled_before,
 )
+from serving.queries.time_predicates import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from serving.queries.history import History
 
-# The newest minute row only decides where windows begin to count beside minutes; every answer is the same when it is a second old.
+# The newest minute row only decides where windows begin to count beside minutes; every answer is the same when it
+# is a second old.
 NEWEST_MINUTE_KEPT_SECONDS = 1.0
 # Looking for it in two days of rows is cheap; only a tenant that was silent for longer costs more.
 NEWEST_MINUTE_LOOKBACK_MS = 2 * DAY_MS
@@ -75,8 +78,8 @@ class Sums:
 class Group:
     """Sums of one group over one step of time.
 
-    `start_ms` is the step's start (0 when the range is one step); fields that the sums are not split by are empty. `through_ms` is the end
-    of the newest row in it.
+    `start_ms` is the step's start (0 when the range is one step); fields that the sums are not split by are empty.
+    `through_ms` is the end of the newest row in it.
     """
 
     start_ms: int
@@ -95,7 +98,8 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The five-second window [end_ms - 5 s, end_ms) of a campaign, channel and currency. `newest_created_ms` is 0 when unknown."""
+    """The five-second window [end_ms - 5 s, end_ms) of a campaign, channel and currency. `newest_created_ms` is 0
+    when unknown."""
 
     campaign_id: str
     channel: str
@@ -128,12 +132,8 @@ _SUMS = ("impressions", "clicks", "conversions", "cost_micros", "revenue_micros"
 _KEY = "campaign_id, channel, currency"
 
 
-def _time(time_ms: int) -> str:
-    return f"fromUnixTimestamp64Milli({time_ms}, 'UTC')"
-
-
 def _within(column: str, pieces: Iterable[Piece]) -> str:
-    ranges = (f"({column} >= {_time(piece.start_ms)} AND {column} < {_time(piece.end_ms)})" for piece in pieces)
+    ranges = (f"({column} >= {moment(piece.start_ms)} AND {column} < {moment(piece.end_ms)})" for piece in pieces)
     return f"({' OR '.join(ranges)})"
 
 
@@ -164,24 +164,34 @@ def _rows(pieces: Sequence[Piece], selected: str) -> str:
     newest = kinds.pop(Figures.NEWEST, None)
     windows = kinds.pop(Figures.WINDOW, None)
     branches = [
-        f"SELECT {_KEY}, toUnixTimestamp64Milli(bucket_start) AS start_ms, {WIDTH_MS[kind]} AS width_ms, {columns}, revision "
-        f"FROM campaign_rollups FINAL WHERE {selected} grain = '{kind}' AND {_within('bucket_start', parts)}"
+        f"""
+        SELECT {_KEY}, toUnixTimestamp64Milli(bucket_start) AS start_ms, {WIDTH_MS[kind]} AS width_ms, {columns},
+               revision
+        FROM campaign_rollups FINAL WHERE {selected} grain = '{kind}' AND {_within("bucket_start", parts)}
+        """  # noqa: S608 - built from constants and integers; values are bound
         for kind, parts in kinds.items()
     ]
     if windows:
-        branches.append(
-            f"SELECT {_KEY}, toUnixTimestamp64Milli(window_start) AS start_ms, {WINDOW_MS} AS width_ms, {columns}, revision "
-            f"FROM campaign_metrics FINAL WHERE {selected} {_SIDE_BY_SIDE} AND {_within('window_start', windows)}"
-        )
+        branches.append(_window_rows(f"{selected} {_SIDE_BY_SIDE} AND {_within('window_start', windows)}"))
     if newest:
         branches.append(_newest_rows(newest, selected))
     return " UNION ALL ".join(branches)
 
 
+def _window_rows(conditions: str) -> str:
+    """Return the SQL of window rows, with the columns of `_rows`."""
+    return f"""
+    SELECT {_KEY}, toUnixTimestamp64Milli(window_start) AS start_ms, {WINDOW_MS} AS width_ms, {", ".join(_SUMS)},
+           revision
+    FROM campaign_metrics FINAL WHERE {conditions}
+    """  # noqa: S608 - built from constants and integers; values are bound
+
+
 def _newest_rows(pieces: Sequence[Piece], selected: str) -> str:
     """Return the SQL of minutes made of their row where there is one, else of their windows.
 
-    Each table is read once: a minute that closes meanwhile is seen as its row or as its windows, never as both and never as neither.
+    Each table is read once: a minute that closes meanwhile is seen as its row or as its windows, never as both and
+    never as neither.
     """
     columns = ", ".join(_SUMS)
     chosen = ", ".join(
@@ -192,7 +202,8 @@ def _newest_rows(pieces: Sequence[Piece], selected: str) -> str:
            if(max(part.closed), maxIf(part.revision, part.closed), max(part.revision)) AS revision
     FROM
     (
-        SELECT {_KEY}, toUnixTimestamp64Milli(bucket_start) AS minute_ms, minute_ms + {MINUTE_MS} AS end_ms, 1 AS closed, {columns}, revision
+        SELECT {_KEY}, toUnixTimestamp64Milli(bucket_start) AS minute_ms, minute_ms + {MINUTE_MS} AS end_ms,
+               1 AS closed, {columns}, revision
         FROM campaign_rollups FINAL WHERE {selected} grain = 'minute' AND {_within("bucket_start", pieces)}
         UNION ALL
         SELECT {_KEY}, intDiv(toUnixTimestamp64Milli(window_start), {MINUTE_MS}) * {MINUTE_MS} AS minute_ms,
@@ -217,8 +228,8 @@ def _grouped(rows: str, step: str, split: Split, page: Page, parameters: dict[st
             "({after_step:Int64}, {after_campaign:String}, {after_channel:String}, {after_currency:String})"
         )
     return f"""
-    SELECT toInt64({step}) AS step, {campaign} AS group_campaign, {channel} AS group_channel, toString(r.currency) AS group_currency,
-           {sums}, max(r.revision), max(r.start_ms + r.width_ms)
+    SELECT toInt64({step}) AS step, {campaign} AS group_campaign, {channel} AS group_channel,
+           toString(r.currency) AS group_currency, {sums}, max(r.revision), max(r.start_ms + r.width_ms)
     FROM ({rows}) AS r
     GROUP BY step, group_campaign, group_channel, group_currency
     {having}
@@ -232,7 +243,8 @@ def _group(row: Sequence[Any]) -> Group:
 
 
 class CampaignMetricsQueries:
-    """Reads of campaign figures. Every method is about one tenant, takes at most `seconds`, and raises what `History.rows` raises."""
+    """Reads of campaign figures. Every method is about one tenant, takes at most `seconds`, and raises what
+    `History.rows` raises."""
 
     def __init__(self, history: History) -> None:
         """Keep the history to ask."""
@@ -254,7 +266,7 @@ class CampaignMetricsQueries:
     async def _newest_minute_since(self, tenant_id: str, since_ms: int, seconds: float) -> int | None:
         rows = await self._history.rows(
             "SELECT toUnixTimestamp64Milli(max(bucket_start)) FROM campaign_rollups "  # noqa: S608 - an integer; the tenant is bound
-            f"WHERE tenant_id = {{tenant:String}} AND grain = 'minute' AND bucket_start >= {_time(since_ms)}",
+            f"WHERE tenant_id = {{tenant:String}} AND grain = 'minute' AND bucket_start >= {moment(since_ms)}",
             {"tenant": tenant_id},
             name="newest_minute",
             seconds=seconds,
@@ -265,7 +277,8 @@ class CampaignMetricsQueries:
     async def sums(
         self, tenant_id: str, start_ms: int, end_ms: int, selection: Selection, split: Split, page: Page, seconds: float
     ) -> list[Group]:
-        """Return the exact sums of [start_ms, end_ms), both as `tiling.round_outwards` returns them, one group a row."""
+        """Return the exact sums of [start_ms, end_ms), both as `tiling.round_outwards` returns them, one group a
+        row."""
         settled = settled_before(await self.newest_minute(tenant_id, seconds))
         pieces = cover(start_ms, end_ms, settled)
         return await self._add_up(tenant_id, pieces, "0", selection, split, page, seconds, "campaign_sums")
@@ -281,7 +294,8 @@ class CampaignMetricsQueries:
         page: Page,
         seconds: float,
     ) -> list[Group]:
-        """Return the exact sums of each step of [start_ms, end_ms), whose ends are steps' borders. A step without events has no row."""
+        """Return the exact sums of each step of [start_ms, end_ms), whose ends are steps' borders. A step without
+        events has no row."""
         settled = settled_before(await self.newest_minute(tenant_id, seconds))
         pieces = cover(start_ms, end_ms, settled, step)
         width, begin = WIDTH_MS[step], origin(step)
@@ -293,23 +307,22 @@ class CampaignMetricsQueries:
     ) -> list[Group]:
         """Return the five-second windows that begin in [start_ms, end_ms), one each second; neighbours overlap."""
         parameters: dict[str, Any] = {"tenant": tenant_id}
-        rows = (
-            f"SELECT {_KEY}, toUnixTimestamp64Milli(window_start) AS start_ms, {WINDOW_MS} AS width_ms, {', '.join(_SUMS)}, revision "
-            f"FROM campaign_metrics FINAL WHERE {_selected(selection, parameters)} "
-            f"window_start >= {_time(start_ms)} AND window_start < {_time(end_ms)}"
-        )
+        selected = _selected(selection, parameters)
+        rows = _window_rows(f"{selected} window_start >= {moment(start_ms)} AND window_start < {moment(end_ms)}")
         sql = _grouped(rows, "r.start_ms", split, page, parameters)
         found = await self._history.rows(sql, parameters, name="sliding_windows", seconds=seconds)
         return [_group(row) for row in found]
 
     async def newest_windows(self, tenant_id: str, limit: int, seconds: float) -> list[Window]:
-        """Return the newest window of each campaign, channel and currency that has one in the last five minutes, in order of their key."""
+        """Return the newest window of each campaign, channel and currency that has one in the last five minutes, in
+        order of their key."""
         since = int(time.time() * 1000) - CURRENT_MS
         found = await self._history.rows(
             f"""
-            SELECT campaign_id, toString(channel), toString(currency), toUnixTimestamp64Milli(window_end), {", ".join(_SUMS)}, revision
+            SELECT campaign_id, toString(channel), toString(currency), toUnixTimestamp64Milli(window_end),
+                   {", ".join(_SUMS)}, revision
             FROM campaign_metrics FINAL
-            WHERE tenant_id = {{tenant:String}} AND window_start >= {_time(since - since % SECOND_MS)}
+            WHERE tenant_id = {{tenant:String}} AND window_start >= {moment(since - since % SECOND_MS)}
             ORDER BY campaign_id, channel, currency, window_start DESC
             LIMIT 1 BY campaign_id, channel, currency
             LIMIT {limit}

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 # One fault may be chance, five in a row are not.
 FAILURES_TO_OPEN = 5
-# Short enough that the first answer after a repair is not noticeably late, long enough that a struggling store is not asked all the time.
+# Short enough that the first answer after a repair is not noticeably late, long enough that a struggling store is
+# not asked all the time.
 OPEN_SECONDS = 2.0
 
 

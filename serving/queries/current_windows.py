@@ -1,7 +1,9 @@
-"""The newest windows of a tenant: from the hot store first, with the history behind it, and the live signals beside both.
+"""The newest windows of a tenant: from the hot store first, with the history behind it, and the live signals beside
+both.
 
-The hot store cannot be asked which campaigns a tenant has, and what it lacks may be a campaign at rest or an entry that was lost. Both questions
-are answered by the history's newest windows, read at most every few seconds for each tenant that is asked about.
+The hot store cannot be asked which campaigns a tenant has, and what it lacks may be a campaign at rest or an entry
+that was lost. Both questions are answered by the history's newest windows, read at most every few seconds for each
+tenant that is asked about.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ MOST_WINDOWS = 5_000
 # Windows of all campaigns of one tenant; beyond that, calls must name campaigns.
 MOST_KNOWN_WINDOWS = 20_000
 TENANTS_KEPT = 2_000
-# With the hot store at hand the history only tells which campaigns there are: a new one is seen after this time at the latest.
+# With the hot store at hand the history only tells which campaigns there are: a new one is seen after this time at
+# the latest.
 REFRESH_SECONDS = 5.0
 # Without the hot store the history gives the figures: once a second is as often as they change.
 REFRESH_WITHOUT_HOT_STORE_SECONDS = 1.0
@@ -85,7 +88,9 @@ class CurrentWindows:
         campaign_ids = selection.campaign_ids or sorted({window.campaign_id for window in (*listed, *live)})
         if not campaign_ids and list_age is None:
             raise unavailable(
-                Reason.HISTORY_UNAVAILABLE, "which campaigns there are is not known now, name some or try again", RETRY_SECONDS
+                Reason.HISTORY_UNAVAILABLE,
+                "which campaigns there are is not known now, name some or try again",
+                RETRY_SECONDS,
             )
         try:
             hot = await self._hot_store.newest_windows(tenant_id, campaign_ids)
@@ -121,7 +126,8 @@ class CurrentWindows:
         )
 
     async def _listed(self, tenant_id: str, seconds: float) -> tuple[list[Window], float | None]:
-        """Return the history's newest windows and their age: those at hand, or the first ones; the age is None when there are none."""
+        """Return the history's newest windows and their age: those at hand, or the first ones; the age is None when
+        there are none."""
         held = self._history.last(tenant_id)
         if held is None:
             try:

@@ -37,7 +37,8 @@ TIMEOUT_CODE = 159
 NOT_SET_UP_CODES = frozenset({60, 81, 192, 193, 194, 497, 516})
 
 SETTINGS: dict[str, Any] = {
-    # A key's rows are all in one partition (it is derived from the key's time), so partitions can be merged apart from each other.
+    # A key's rows are all in one partition (it is derived from the key's time), so partitions can be merged apart
+    # from each other.
     "do_not_merge_across_partitions_select_final": 1,
     "max_result_rows": MAX_RESULT_ROWS,
     "result_overflow_mode": "throw",
@@ -88,7 +89,8 @@ class History:
     async def rows(
         self, sql: str, parameters: Mapping[str, Any], *, name: str, seconds: float = math.inf
     ) -> Sequence[Sequence[Any]]:
-        """Return the rows of a query; `name` stands for it in metrics and log. Takes at most `seconds`, or the configured time-out.
+        """Return the rows of a query; `name` stands for it in metrics and log. Takes at most `seconds`, or the
+        configured time-out.
 
         Raises:
             HistoryUnavailable: no answer in that time, or the circuit is open.

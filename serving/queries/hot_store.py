@@ -53,7 +53,8 @@ class HotStore:
     async def newest_windows(self, tenant_id: str, campaign_ids: Sequence[str]) -> list[Window]:
         """Return the newest windows of these campaigns, in any order; a campaign that has none is left out.
 
-        An entry that is not what the pipeline writes, or is about another campaign than its key, is left out and counted.
+        An entry that is not what the pipeline writes, or is about another campaign than its key, is left out and
+        counted.
 
         Raises:
             HotStoreUnavailable: no answer in time, or the circuit is open.
@@ -86,13 +87,16 @@ class HotStore:
     def _window(self, tenant_id: str, campaign_id: str, value: bytes) -> Window | None:
         try:
             signal = read_json(value)
-            if signal.get("tenant_id") != tenant_id or signal.get("campaign_id") != campaign_id:
-                raise MalformedSignalError("about another campaign")
-            return read_window(signal)
+            window = read_window(signal)
         except MalformedSignalError as error:
-            self._metrics.malformed_records.labels("hot_store").inc()
-            log.warning("hot store entry ignored: %s", error)
-            return None
+            problem = str(error)
+        else:
+            if signal.get("tenant_id") == tenant_id and window.campaign_id == campaign_id:
+                return window
+            problem = "about another campaign"
+        self._metrics.malformed_records.labels("hot_store").inc()
+        log.warning("hot store entry ignored: %s", problem)
+        return None
 
     async def _read(self, tenant_id: str, campaign_ids: Sequence[str]) -> list[dict[bytes, bytes]]:
         if not self.breaker.allows():

@@ -28,7 +28,8 @@ class Memo(Generic[V]):
     async def get(self, key: Hashable, oldest: float, compute: Callable[[], Awaitable[V]]) -> tuple[V, float]:
         """Return a value that is at most `oldest` seconds old, and its age in seconds. Raises what `compute` raises.
 
-        The computation goes on when a caller is cancelled, because others may wait for it; `compute` must have its own time limit.
+        The computation goes on when a caller is cancelled, because others may wait for it; `compute` must have its
+        own time limit.
         """
         held = self.last(key)
         if held is not None and held[1] <= oldest:

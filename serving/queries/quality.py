@@ -8,20 +8,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serving.queries.tiling import DAY_MS, MINUTE_MS, SECOND_MS
+from serving.queries.time_predicates import since, within
 
 if TYPE_CHECKING:
     from serving.queries.history import History
 
 # The pipeline tallies records in buckets of ten seconds of their append time (`ingest_counts.window_start`).
 TALLY_MS = 10 * SECOND_MS
-# Newest figures are looked for this far back. Windows are many, and one that is older than its minute tells no more than the minute does.
+# Newest figures are looked for this far back. Windows are many, and one that is older than its minute tells no more
+# than the minute does.
 LOOKBACK_MS = 2 * DAY_MS
 WINDOW_LOOKBACK_MS = 10 * MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Records of a range of append time, and what became of them. `through_ms` is the end of the newest bucket, 0 when there is none."""
+    """Records of a range of append time, and what became of them. `through_ms` is the end of the newest bucket, 0
+    when there is none."""
 
     valid: int
     accepted: int
@@ -43,7 +46,8 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class NewestFigures:
-    """Ends of the newest figures of a tenant by stage (the time of the newest conversion), in ms; 0 when there are none of late."""
+    """Ends of the newest figures of a tenant by stage (the time of the newest conversion), in ms; 0 when there are
+    none of late."""
 
     ingest_ms: int
     window_ms: int
@@ -52,7 +56,8 @@ class NewestFigures:
 
 
 class QualityQueries:
-    """Reads of counts. Every method is about one tenant, takes at most `seconds`, and raises what `History.rows` raises."""
+    """Reads of counts. Every method is about one tenant, takes at most `seconds`, and raises what `History.rows`
+    raises."""
 
     def __init__(self, history: History) -> None:
         """Keep the history to ask."""
@@ -62,23 +67,19 @@ class QualityQueries:
         """Return the counts of [start_ms, end_ms), both multiples of TALLY_MS."""
         parameters = {"tenant": tenant_id, "start": start_ms, "end": end_ms}
 
-        def within(column: str) -> str:
-            return (
-                f"tenant_id = {{tenant:String}} AND {column} >= fromUnixTimestamp64Milli({{start:Int64}}, 'UTC') "
-                f"AND {column} < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC')"
-            )
-
-        # Valid and accepted records of a bucket are written one after the other. While the second is on its way a bucket may hold more
-        # accepted records than valid ones; those are valid too.
+        # Valid and accepted records of a bucket are written one after the other. While the second is on its way a
+        # bucket may hold more accepted records than valid ones; those are valid too.
         outcomes = self._history.rows(
             f"""
-            SELECT sum(greatest(valid, accepted)), sum(accepted), sum(quarantined), toUnixTimestamp64Milli(max(bucket)) + {TALLY_MS}, count()
+            SELECT sum(greatest(valid, accepted)), sum(accepted), sum(quarantined),
+                   toUnixTimestamp64Milli(max(bucket)) + {TALLY_MS}, count()
             FROM
             (
-                SELECT window_start AS bucket, sumIf(events, outcome = 'valid') AS valid, sumIf(events, outcome = 'accepted') AS accepted,
+                SELECT window_start AS bucket, sumIf(events, outcome = 'valid') AS valid,
+                       sumIf(events, outcome = 'accepted') AS accepted,
                        sumIf(events, outcome = 'quarantined') AS quarantined
                 FROM ingest_counts FINAL
-                WHERE {within("window_start")}
+                WHERE tenant_id = {{tenant:String}} AND {within("window_start")}
                 GROUP BY bucket
             )
             """,  # noqa: S608 - built from constants; values are bound
@@ -90,7 +91,7 @@ class QualityQueries:
             f"""
             SELECT arrayJoin(splitByChar(',', toString(reasons))) AS reason, sum(events)
             FROM ingest_counts FINAL
-            WHERE {within("window_start")} AND outcome = 'quarantined'
+            WHERE tenant_id = {{tenant:String}} AND {within("window_start")} AND outcome = 'quarantined'
             GROUP BY reason
             ORDER BY reason
             """,  # noqa: S608 - built from constants; values are bound
@@ -99,7 +100,7 @@ class QualityQueries:
             seconds=seconds,
         )
         late = self._history.rows(
-            f"SELECT count() FROM late_events FINAL WHERE {within('received_at')}",  # noqa: S608 - values are bound
+            f"SELECT count() FROM late_events FINAL WHERE tenant_id = {{tenant:String}} AND {within('received_at')}",  # noqa: S608 - bound
             parameters,
             name="late_events",
             seconds=seconds,
@@ -122,7 +123,7 @@ class QualityQueries:
         async def look(table: str, column: str, condition: str, since_ms: int) -> int:
             rows = await self._history.rows(
                 f"SELECT toUnixTimestamp64Milli(max({column})) FROM {table} "  # noqa: S608 - constants and integers; the tenant is bound
-                f"WHERE tenant_id = {{tenant:String}} AND {condition} >= fromUnixTimestamp64Milli({since_ms}, 'UTC')",
+                f"WHERE tenant_id = {{tenant:String}} AND {since(condition, since_ms)}",
                 {"tenant": tenant_id},
                 name=f"newest_{table}",
                 seconds=seconds,

@@ -1,14 +1,15 @@
 """Which stored figures add up to a range of time: each moment in exactly one of them.
 
-Three kinds of rows hold campaign figures: five-second windows that begin every second, minutes, and hours, days and weeks. What is known of
-them decides what may be added:
+Three kinds of rows hold campaign figures: five-second windows that begin every second, minutes, and hours, days and
+weeks. What is known of them decides what may be added:
 
 - Windows that begin at a multiple of five seconds lie side by side. The others overlap them and are never added.
-- A minute's row is written once the minute is over, and is its total. Until then, and for the moment that writing takes, its windows are
-  there and its row is not. So for minutes that are newer than `settled`, the row counts where there is one, and the windows where there
-  is none, for each campaign, channel and currency by itself (`Figures.NEWEST`).
-- An hour's row exists while the hour goes on and holds its closed minutes so far. So hours, days and weeks count only when they ended before
-  `settled`; what is newer is made of minutes.
+- A minute's row is written once the minute is over, and is its total. Until then, and for the moment that writing
+  takes, its windows are there and its row is not. So for minutes that are newer than `settled`, the row counts where
+  there is one, and the windows where there is none, for each campaign, channel and currency by itself
+  (`Figures.NEWEST`).
+- An hour's row exists while the hour goes on and holds its closed minutes so far. So hours, days and weeks count only
+  when they ended before `settled`; what is newer is made of minutes.
 
 Everything here is pure. Times are UTC milliseconds.
 """
@@ -25,11 +26,11 @@ DAY_MS = 24 * HOUR_MS
 WEEK_MS = 7 * DAY_MS
 WINDOW_MS = 5 * SECOND_MS
 
-# The pipeline writes the minute rows of one tenant from several tasks, in batches; the slowest is some seconds behind the fastest. The margin
-# is a hundred times that, and costs ten minutes of windows to look through.
+# The pipeline writes the minute rows of one tenant from several tasks, in batches; the slowest is some seconds
+# behind the fastest. The margin is a hundred times that, and costs ten minutes of windows to look through.
 SETTLING_MS = 10 * MINUTE_MS
-# Windows and minutes are deleted after 90 days, hours after 400 (the schema's TTL). One day less, because the deletion of a part begins
-# when its oldest row expires.
+# Windows and minutes are deleted after 90 days, hours after 400 (the schema's TTL). One day less, because the
+# deletion of a part begins when its oldest row expires.
 FINE_RETENTION_MS = 89 * DAY_MS
 HOUR_RETENTION_MS = 399 * DAY_MS
 
@@ -88,7 +89,7 @@ def ceiling(time_ms: int, figures: Figures) -> int:
 
 
 def settled_before(newest_minute_ms: int | None) -> int:
-    """Return the time before which every minute's row is there, given the start of a tenant's newest minute row (None: there is none)."""
+    """Return the time before which every minute's row is there, from the start of a tenant's newest one, if any."""
     if newest_minute_ms is None:
         return 0
     return floor(newest_minute_ms + MINUTE_MS - SETTLING_MS, Figures.MINUTE)
@@ -110,7 +111,8 @@ def round_outwards(start_ms: int, end_ms: int, now_ms: int) -> tuple[int, int]:
 def cover(start_ms: int, end_ms: int, settled_ms: int, coarsest: Figures = Figures.WEEK) -> list[Piece]:
     """Cut [start_ms, end_ms) into pieces, in order, each of the coarsest figures that fit.
 
-    Both ends are multiples of five seconds. `settled_ms` is that of `settled_before`. No piece is coarser than `coarsest`.
+    Both ends are multiples of five seconds. `settled_ms` is that of `settled_before`. No piece is coarser than
+    `coarsest`.
     """
     if start_ms >= end_ms:
         return []

@@ -1,4 +1,5 @@
-"""The services over gRPC: each call passes the same checks before its handler, and the same translation of errors after."""
+"""The services over gRPC: each call passes the same checks before its handler, and the same translation of errors
+after."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from serving.access.tenancy import tenant_of_call
-from serving.errors import Reason, ServingError, to_status
+from serving.errors import STATUS_DETAILS_KEY, Reason, ServingError, to_status
 from serving.handlers.call import Call
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STATUS_DETAILS_KEY = "grpc-status-details-bin"
 # Answers are pages of at most 10,000 rows of about 200 bytes; this leaves room, and no answer can fill the memory.
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 # What a client whose call was refused for load should wait: longer than a query takes, shorter than a person notices.
@@ -187,7 +187,8 @@ def _admit(present: int, most: int, reason: Reason) -> None:
 
 
 def _translate(error: Exception, method: str) -> ServingError:
-    """Return what the client is told. What was not meant for it is logged with an identifier, which is all that it gets."""
+    """Return what the client is told. What was not meant for it is logged with an identifier, which is all that it
+    gets."""
     if isinstance(error, ServingError):
         return error
     if isinstance(error, TimeoutError):

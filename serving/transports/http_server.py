@@ -56,6 +56,8 @@ class HttpServer(uvicorn.Server):
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((host, port))
+            # From here on clients may connect; they are answered once `run_until_stopped` runs.
+            self._socket.listen()
         except OSError:
             self._socket.close()
             raise

@@ -22,7 +22,10 @@ class Mood(Enum):
 
 
 GARBAGE = b"\x00\xffHELO this is neither Redis nor HTTP\r\n" * 3
-ERROR_BODY = b"Code: 47. DB::Exception: Missing columns while processing query: SELECT secret_column FROM t WHERE tenant_id = 'x'. (UNKNOWN_IDENTIFIER)"
+ERROR_BODY = (
+    b"Code: 47. DB::Exception: Missing columns while processing query: "
+    b"SELECT secret_column FROM t WHERE tenant_id = 'x'. (UNKNOWN_IDENTIFIER)"
+)
 SQL_ERROR = (
     b"HTTP/1.1 404 Not Found\r\nX-ClickHouse-Exception-Code: 47\r\nContent-Length: "
     + str(len(ERROR_BODY)).encode()

@@ -1,4 +1,5 @@
-"""Real stores for the tests: the local ClickHouse front and a Redis server, each a process of its own on a free port."""
+"""Real stores for the tests: the local ClickHouse front and a Redis server, each a process of its own on a free
+port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A whole serving process inside the test's event loop: real stores, real sockets, and a feed that tests speak through."""
+"""A whole serving process inside the test's event loop: real stores, real sockets, and a feed that tests speak
+through."""
 
 from __future__ import annotations
 
@@ -10,13 +11,13 @@ from itertools import count
 import grpc
 import orjson
 from google.rpc import error_details_pb2, status_pb2
+from tributary.v1 import alerts_pb2_grpc, attribution_pb2_grpc, campaign_metrics_pb2_grpc, quality_pb2_grpc
 
+from serving.errors import STATUS_DETAILS_KEY
 from serving.live.hub import Record, Topic
 from serving.live.latest_values import Position
 from serving.options import Options, check
 from serving.process import Process
-from serving.transports.grpc_server import STATUS_DETAILS_KEY
-from tributary.v1 import alerts_pb2_grpc, attribution_pb2_grpc, campaign_metrics_pb2_grpc, quality_pb2_grpc
 
 
 @dataclass

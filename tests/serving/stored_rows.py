@@ -48,7 +48,8 @@ def insert_rollups(address, rows, revision: int = 0) -> None:
 
 
 def insert_credits(address, rows) -> None:
-    """Insert rows of `attribution_credits`: dicts of its columns, touches as (id, channel, campaign, time, weight, micros)."""
+    """Insert rows of `attribution_credits`: dicts of its columns, touches as (id, channel, campaign, time, weight,
+    micros)."""
     plain = ("tenant_id", "conversion_id", "model", "conversion_type", "customer_id", "journey_id", "currency")
     touch = (
         ("touchpoint_id", pa.string()),
@@ -62,7 +63,9 @@ def insert_credits(address, rows) -> None:
     for index, (name, kind) in enumerate(touch):
         values = [[entry[index] for entry in row["touches"]] for row in rows]
         if kind is None:
-            columns[f"touches.{name}"] = pa.array(values, type=pa.list_(pa.int64())).cast(pa.list_(pa.timestamp("ms", tz="UTC")))
+            columns[f"touches.{name}"] = pa.array(values, type=pa.list_(pa.int64())).cast(
+                pa.list_(pa.timestamp("ms", tz="UTC"))
+            )
         else:
             columns[f"touches.{name}"] = pa.array(values, type=pa.list_(kind))
     ArrowSink(address).write(

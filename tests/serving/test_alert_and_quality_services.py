@@ -6,11 +6,11 @@ import time
 
 import pytest
 import pytest_asyncio
+from tributary.v1 import alerts_pb2, quality_pb2
 
 from tests.serving.running_server import details, next_message, options, refusal, running
 from tests.serving.signals import alert_record, window_signal
 from tests.serving.stored_rows import insert_alerts, insert_counts, insert_late, insert_rollups, insert_windows
-from tributary.v1 import alerts_pb2, quality_pb2
 
 pytestmark = pytest.mark.asyncio
 
@@ -75,7 +75,9 @@ async def test_alert_selection(server, tenant, history_address, now):
         (alerts_pb2.AlertSelection(severities=[9]), "selection.severities"),
         (alerts_pb2.AlertSelection(rules=[""]), "selection.rules"),
     ):
-        error = await refusal(server.alerts.ListAlerts(alerts_pb2.ListAlertsRequest(tenant_id=tenant, selection=selection)))
+        error = await refusal(
+            server.alerts.ListAlerts(alerts_pb2.ListAlertsRequest(tenant_id=tenant, selection=selection))
+        )
         assert list(details(error)[1]) == [field]
 
 
@@ -97,11 +99,25 @@ async def test_counts_reconcile(server, tenant, history_address, now):
     # A bucket that was written again with a larger total counts once.
     insert_counts(history_address, [(tenant, bucket - 10_000, "accepted", "", 4)])
     insert_counts(history_address, [(tenant, bucket - 10_000, "accepted", "", 8)])
-    insert_late(history_address, [(tenant, now - HOUR, "e1", bucket - 5_000), (tenant, now - HOUR, "e1", bucket - 5_000), (tenant, now, "e2", now - 30 * HOUR)])
+    insert_late(
+        history_address,
+        [
+            (tenant, now - HOUR, "e1", bucket - 5_000),
+            (tenant, now - HOUR, "e1", bucket - 5_000),
+            (tenant, now, "e2", now - 30 * HOUR),
+        ],
+    )
     request = quality_pb2.GetCountsRequest(tenant_id=tenant)
     request.range.last.FromSeconds(3600)
     answer = await server.quality.GetCounts(request)
-    assert (answer.received, answer.valid, answer.accepted, answer.duplicates, answer.quarantined, answer.late) == (122, 117, 105, 12, 5, 1)
+    assert (answer.received, answer.valid, answer.accepted, answer.duplicates, answer.quarantined, answer.late) == (
+        122,
+        117,
+        105,
+        12,
+        5,
+        1,
+    )
     assert {r.reason: r.events for r in answer.quarantined_by_reason} == {"negative_metric": 5, "invalid_currency": 2}
     assert answer.received == answer.valid + answer.quarantined
     assert answer.valid == answer.accepted + answer.duplicates

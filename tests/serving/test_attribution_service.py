@@ -1,4 +1,5 @@
-"""AttributionService: credit by channel and campaign equals a plain sum over the stored touches; one conversion explained."""
+"""AttributionService: credit by channel and campaign equals a plain sum over the stored touches; one conversion
+explained."""
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ from collections import defaultdict
 import grpc
 import pytest
 import pytest_asyncio
+from tributary.v1 import attribution_pb2 as pb
 
 from tests.serving.running_server import details, next_message, options, refusal, running
 from tests.serving.stored_rows import insert_credits
-from tributary.v1 import attribution_pb2 as pb
 
 pytestmark = pytest.mark.asyncio
 
@@ -31,7 +32,12 @@ def credit_rows(rng, tenant, now, count=60):
     for number in range(count):
         at = now - rng.randrange(48 * HOUR)
         touches = [
-            (f"t{number}-{i}", rng.choice(["email", "search", "direct"]), rng.choice(["c1", "c2", ""]), at - HOUR * (i + 1))
+            (
+                f"t{number}-{i}",
+                rng.choice(["email", "search", "direct"]),
+                rng.choice(["c1", "c2", ""]),
+                at - HOUR * (i + 1),
+            )
             for i in range(rng.randrange(4))
         ] or [("", "unattributed", "", at)]
         value, refund = rng.randrange(10**9), rng.choice([0, 0, 10**6])
@@ -50,7 +56,9 @@ def credit_rows(rng, tenant, now, count=60):
                     "currency": "USD" if number % 4 == 0 else "EUR",
                     "conversion_time": at,
                     "gross": value + refund,
-                    "touches": [(*touch, share, micro) for touch, share, micro in zip(touches, shares, micros, strict=True)],
+                    "touches": [
+                        (*touch, share, micro) for touch, share, micro in zip(touches, shares, micros, strict=True)
+                    ],
                 }
             )
     return rows
@@ -78,14 +86,21 @@ async def test_summary_equals_a_plain_sum(server, tenant, history_address, seed)
         ([pb.CREDIT_DIMENSION_CHANNEL, pb.CREDIT_DIMENSION_CAMPAIGN], lambda r, t: (t[1], t[2], r["currency"])),
     ):
         for model in ("linear", "last_touch"):
-            request = pb.GetAttributionSummaryRequest(tenant_id=tenant, model=model, group_by=group_by, conversion_types=["purchase"])
+            request = pb.GetAttributionSummaryRequest(
+                tenant_id=tenant, model=model, group_by=group_by, conversion_types=["purchase"]
+            )
             start = now - 30 * HOUR
             request.range.start_time.FromMilliseconds(start)
             counted = [
-                r for r in rows if r["model"] == model and r["conversion_type"] == "purchase" and r["conversion_time"] >= start
+                r
+                for r in rows
+                if r["model"] == model and r["conversion_type"] == "purchase" and r["conversion_time"] >= start
             ]
             answer = await server.attribution.GetAttributionSummary(request)
-            got = {(c.channel, c.campaign_id, c.currency): (c.credited_conversions, c.credited_micros, c.conversions) for c in answer.credits}
+            got = {
+                (c.channel, c.campaign_id, c.currency): (c.credited_conversions, c.credited_micros, c.conversions)
+                for c in answer.credits
+            }
             assert got == plain_summary(counted, group)
             for total in answer.totals:
                 mine = [r for r in counted if r["currency"] == total.currency]
@@ -94,7 +109,9 @@ async def test_summary_equals_a_plain_sum(server, tenant, history_address, seed)
                 assert total.gross_value_micros == sum(r["gross"] for r in mine)
                 assert total.unattributed_conversions == sum(r["touches"][0][1] == "unattributed" for r in mine)
                 # Every conversion is fully credited.
-                assert total.value_micros == sum(c.credited_micros for c in answer.credits if c.currency == total.currency)
+                assert total.value_micros == sum(
+                    c.credited_micros for c in answer.credits if c.currency == total.currency
+                )
 
 
 async def test_pages_and_revisions(server, tenant, history_address, seed):
@@ -111,7 +128,10 @@ async def test_pages_and_revisions(server, tenant, history_address, seed):
     got = {}
     while True:
         answer = await server.attribution.GetAttributionSummary(request)
-        got |= {(c.channel, c.campaign_id, c.currency): (c.credited_conversions, c.credited_micros, c.conversions) for c in answer.credits}
+        got |= {
+            (c.channel, c.campaign_id, c.currency): (c.credited_conversions, c.credited_micros, c.conversions)
+            for c in answer.credits
+        }
         request.page_token = answer.next_page_token
         if not request.page_token:
             break
@@ -131,7 +151,10 @@ async def test_explain_conversion(server, tenant, history_address, seed):
         request.conversion_time.FromMilliseconds(row["conversion_time"])
         answer = (await server.attribution.ExplainConversion(request)).conversion
         assert [m.model for m in answer.models] == [row["model"]]
-        touches = [(t.touchpoint_id, t.channel, t.campaign_id, t.time.ToMilliseconds(), t.weight, t.credited_micros) for t in answer.models[0].touches]
+        touches = [
+            (t.touchpoint_id, t.channel, t.campaign_id, t.time.ToMilliseconds(), t.weight, t.credited_micros)
+            for t in answer.models[0].touches
+        ]
         assert touches == row["touches"]
         assert answer.value_micros == sum(t[5] for t in row["touches"])
         assert answer.gross_value_micros == row["gross"]
@@ -139,7 +162,9 @@ async def test_explain_conversion(server, tenant, history_address, seed):
 
 
 async def test_unknown_conversion_and_wrong_fields(server, tenant):
-    error = await refusal(server.attribution.ExplainConversion(pb.ExplainConversionRequest(tenant_id=tenant, conversion_id="nope")))
+    error = await refusal(
+        server.attribution.ExplainConversion(pb.ExplainConversionRequest(tenant_id=tenant, conversion_id="nope"))
+    )
     assert error.code() is grpc.StatusCode.NOT_FOUND
     assert details(error)[0] == "CONVERSION_NOT_FOUND"
     for request, field in (
@@ -156,9 +181,13 @@ async def test_snapshot_holds_the_newest_conversions(server, tenant, history_add
     now = int(time.time() * 1000)
     rows = credit_rows(random.Random(seed), tenant, now, 150)
     insert_credits(history_address, rows)
-    wanted = sorted({(r["conversion_time"], r["conversion_id"]) for r in rows if r["conversion_time"] >= now - 24 * HOUR})[-100:]
+    wanted = sorted(
+        {(r["conversion_time"], r["conversion_id"]) for r in rows if r["conversion_time"] >= now - 24 * HOUR}
+    )[-100:]
     for model in ("", "linear"):
-        first = await next_message(server.attribution.WatchAttribution(pb.WatchAttributionRequest(tenant_id=tenant, model=model)))
+        first = await next_message(
+            server.attribution.WatchAttribution(pb.WatchAttributionRequest(tenant_id=tenant, model=model))
+        )
         got = [c.conversion_time.ToMilliseconds() for c in first.snapshot.conversions]
         assert got == sorted(got)
         assert got == [at for at, _ in wanted]

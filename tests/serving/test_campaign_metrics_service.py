@@ -9,6 +9,8 @@ import orjson
 import pytest
 import pytest_asyncio
 import redis as redis_client
+from tributary.v1 import campaign_metrics_pb2 as pb
+from tributary.v1 import freshness_pb2
 
 from connectors.redis.cache import Cache, campaign_key
 from serving.queries.tiling import HOUR_MS, MINUTE_MS
@@ -16,8 +18,6 @@ from tests.serving.pipeline_model import CampaignEvent, add_up, rollups, visible
 from tests.serving.running_server import details, options, refusal, running
 from tests.serving.signals import window_signal
 from tests.serving.stored_rows import insert_rollups, insert_windows
-from tributary.v1 import campaign_metrics_pb2 as pb
-from tributary.v1 import freshness_pb2
 from udfs.kpi import kpis
 
 pytestmark = pytest.mark.asyncio

@@ -1,4 +1,5 @@
-"""Stores that are down, slow or wrong: clear answers in time, marked as degraded, that give nothing away; and recovery."""
+"""Stores that are down, slow or wrong: clear answers in time, marked as degraded, that give nothing away; and
+recovery."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ import grpc
 import orjson
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tributary.v1 import alerts_pb2, attribution_pb2, freshness_pb2, quality_pb2
+from tributary.v1 import campaign_metrics_pb2 as pb
 
 from connectors.redis.cache import Cache, campaign_key
 from serving.queries.circuit_breaker import FAILURES_TO_OPEN, OPEN_SECONDS, CircuitBreaker
@@ -17,8 +20,6 @@ from tests.serving.faulty_store import FaultyStore, Mood
 from tests.serving.running_server import details, next_message, options, refusal, running
 from tests.serving.signals import alert_record, attribution_signal, window_signal
 from tests.serving.stored_rows import insert_windows
-from tributary.v1 import alerts_pb2, attribution_pb2, freshness_pb2, quality_pb2
-from tributary.v1 import campaign_metrics_pb2 as pb
 
 FAULTS = [Mood.REFUSE, Mood.HANG, Mood.GARBLE]
 
@@ -82,14 +83,19 @@ async def test_redis_down_falls_back_to_history(clickhouse_process, redis_proces
 
         async def recovered():
             answer = await server.campaigns.GetCurrentCampaignMetrics(current(tenant))
-            return answer.freshness.source == freshness_pb2.SOURCE_HOT_STORE and answer.windows[0].window_end.ToMilliseconds() == end + 1000
+            return (
+                answer.freshness.source == freshness_pb2.SOURCE_HOT_STORE
+                and answer.windows[0].window_end.ToMilliseconds() == end + 1000
+            )
 
         await until(recovered)
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("mood", FAULTS)
-async def test_history_down_gives_the_last_known_answer(clickhouse_process, redis_process, history_address, tenant, mood):
+async def test_history_down_gives_the_last_known_answer(
+    clickhouse_process, redis_process, history_address, tenant, mood
+):
     end = int(time.time()) * 1000 // 5000 * 5000
     store_window(history_address, tenant, end)
     async with faulty(clickhouse_process, redis_process) as (server, history, _):
@@ -134,7 +140,9 @@ async def test_every_call_says_that_the_history_is_down(clickhouse_process, redi
             server.campaigns.GetCampaignMetrics(hour_of(tenant)),
             server.campaigns.ListTimeSeries(series),
             server.attribution.GetAttributionSummary(summary),
-            server.attribution.ExplainConversion(attribution_pb2.ExplainConversionRequest(tenant_id=tenant, conversion_id="v1")),
+            server.attribution.ExplainConversion(
+                attribution_pb2.ExplainConversionRequest(tenant_id=tenant, conversion_id="v1")
+            ),
             server.attribution.WatchAttribution(attribution_pb2.WatchAttributionRequest(tenant_id=tenant)),
             server.alerts.ListAlerts(alerts_pb2.ListAlertsRequest(tenant_id=tenant)),
             server.alerts.WatchAlerts(alerts_pb2.WatchAlertsRequest(tenant_id=tenant)),
@@ -150,7 +158,9 @@ async def test_every_call_says_that_the_history_is_down(clickhouse_process, redi
 
 
 @pytest.mark.asyncio
-async def test_live_streams_begin_with_what_was_heard_when_the_history_is_down(clickhouse_process, redis_process, history_address, tenant):
+async def test_live_streams_begin_with_what_was_heard_when_the_history_is_down(
+    clickhouse_process, redis_process, history_address, tenant
+):
     from serving.live.hub import Topic
 
     now = int(time.time()) * 1000
@@ -158,7 +168,9 @@ async def test_live_streams_begin_with_what_was_heard_when_the_history_is_down(c
         history.set(Mood.REFUSE)
         server.feed.publish(attribution_signal(tenant, "v1", now))
         server.feed.publish(alert_record(tenant, "a1", updated_ms=now), topic=Topic.ALERTS)
-        first = await next_message(server.attribution.WatchAttribution(attribution_pb2.WatchAttributionRequest(tenant_id=tenant)))
+        first = await next_message(
+            server.attribution.WatchAttribution(attribution_pb2.WatchAttributionRequest(tenant_id=tenant))
+        )
         assert [c.conversion_id for c in first.snapshot.conversions] == ["v1"]
         assert first.freshness.degraded
         assert first.freshness.source == freshness_pb2.SOURCE_LIVE
@@ -169,7 +181,9 @@ async def test_live_streams_begin_with_what_was_heard_when_the_history_is_down(c
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("mood", FAULTS)
-async def test_current_windows_from_redis_while_the_history_is_down(clickhouse_process, redis_process, history_address, tenant, mood):
+async def test_current_windows_from_redis_while_the_history_is_down(
+    clickhouse_process, redis_process, history_address, tenant, mood
+):
     end = int(time.time()) * 1000
     cache_window(redis_process, tenant, end)
     async with faulty(clickhouse_process, redis_process) as (server, history, _):
@@ -294,9 +308,15 @@ async def test_cancelling_a_call_frees_its_connection(clickhouse_process, redis_
 
 @pytest.mark.asyncio
 async def test_more_calls_than_allowed_are_refused(clickhouse_process, redis_process, history_address, tenant):
-    async with faulty(clickhouse_process, redis_process, max_calls=2, clickhouse_timeout_ms=5_000) as (server, history, _):
+    async with faulty(clickhouse_process, redis_process, max_calls=2, clickhouse_timeout_ms=5_000) as (
+        server,
+        history,
+        _,
+    ):
         history.set(Mood.HANG)
-        errors = await asyncio.gather(*(refusal(server.campaigns.GetCampaignMetrics(hour_of(f"{tenant}-{i}"), timeout=3)) for i in range(6)))
+        errors = await asyncio.gather(
+            *(refusal(server.campaigns.GetCampaignMetrics(hour_of(f"{tenant}-{i}"), timeout=3)) for i in range(6))
+        )
         refused = [error for error in errors if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED]
         assert len(refused) == 4
         reason, _, delay = details(refused[0])

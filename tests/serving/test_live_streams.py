@@ -9,13 +9,13 @@ import grpc
 import orjson
 import pytest
 import pytest_asyncio
+from tributary.v1 import alerts_pb2, attribution_pb2, freshness_pb2
+from tributary.v1 import campaign_metrics_pb2 as pb
 
 from connectors.redis.cache import Cache, campaign_key
 from serving.live.hub import Topic
 from tests.serving.running_server import details, next_message, options, refusal, running
 from tests.serving.signals import alert_record, attribution_signal, window_signal
-from tributary.v1 import alerts_pb2, attribution_pb2, freshness_pb2
-from tributary.v1 import campaign_metrics_pb2 as pb
 
 pytestmark = pytest.mark.asyncio
 
@@ -38,7 +38,12 @@ def ends(message):
 
 def put_in_redis(redis_process, *signals):
     Cache(f"redis://127.0.0.1:{redis_process.port}/0").put_campaign_fields(
-        (campaign_key(s["tenant_id"], s["campaign_id"]), f"{s['channel']}|{s['currency']}", s["window_end"], orjson.dumps(s).decode())
+        (
+            campaign_key(s["tenant_id"], s["campaign_id"]),
+            f"{s['channel']}|{s['currency']}",
+            s["window_end"],
+            orjson.dumps(s).decode(),
+        )
         for s in signals
     )
 
@@ -71,7 +76,8 @@ async def test_an_empty_snapshot_is_sent(server, tenant):
 
 
 async def test_windows_never_go_back(server, tenant, redis_process, end):
-    """The snapshot is ahead of the signals, which are still on their way; and a late revision of an old window is not current."""
+    """The snapshot is ahead of the signals, which are still on their way; and a late revision of an old window is
+    not current."""
     put_in_redis(redis_process, window_signal(tenant, "c1", end))
     request = pb.WatchCampaignMetricsRequest(tenant_id=tenant)
     request.selection.campaign_ids.append("c1")
@@ -82,7 +88,9 @@ async def test_windows_never_go_back(server, tenant, redis_process, end):
         await asyncio.sleep(0.05)
     server.feed.publish(window_signal(tenant, "c1", end + 1000))
     assert ends(await next_message(stream)) == {("c1", "email"): end + 1000}
-    server.feed.publish(window_signal(tenant, "c1", end, revision=7), window_signal(tenant, "c1", end + 1000, revision=7, clicks=21))
+    server.feed.publish(
+        window_signal(tenant, "c1", end, revision=7), window_signal(tenant, "c1", end + 1000, revision=7, clicks=21)
+    )
     change = await next_message(stream)
     assert ends(change) == {("c1", "email"): end + 1000}
     assert [(w.revision, w.sums.clicks) for w in change.changes.windows] == [(7, 21)]
@@ -103,7 +111,8 @@ async def test_heartbeats(clickhouse_process, redis_process, history_address, te
 
 
 async def test_a_slow_reader_gets_the_newest_of_each_key(server, tenant, end):
-    """200 windows each of 50 campaigns while the client reads nothing: it then gets far fewer messages, and the last state of all."""
+    """200 windows each of 50 campaigns while the client reads nothing: it then gets far fewer messages, and the
+    last state of all."""
     stream = server.campaigns.WatchCampaignMetrics(pb.WatchCampaignMetricsRequest(tenant_id=tenant))
     await next_message(stream, "snapshot")
     rounds, campaigns = 200, 50
@@ -178,14 +187,23 @@ async def test_wrong_cursors_are_refused(server, tenant, garble, end):
 
 
 async def test_watch_attribution(server, tenant, end):
-    stream = server.attribution.WatchAttribution(attribution_pb2.WatchAttributionRequest(tenant_id=tenant, model="linear"))
+    stream = server.attribution.WatchAttribution(
+        attribution_pb2.WatchAttributionRequest(tenant_id=tenant, model="linear")
+    )
     assert not (await next_message(stream, "snapshot")).snapshot.conversions
-    server.feed.publish(attribution_signal(tenant, "v1", end), attribution_signal(tenant, "v1", end, revision=4), attribution_signal(tenant, "v2", end))
+    server.feed.publish(
+        attribution_signal(tenant, "v1", end),
+        attribution_signal(tenant, "v1", end, revision=4),
+        attribution_signal(tenant, "v2", end),
+    )
     change = await next_message(stream, "changes")
     assert [(c.conversion_id, c.revision) for c in change.changes.conversions] == [("v1", 4), ("v2", 3)]
     one = change.changes.conversions[0]
     assert [m.model for m in one.models] == ["linear"]
-    assert [(t.channel, t.weight, t.credited_micros) for t in one.models[0].touches] == [("email", 0.5, 500_001), ("search", 0.5, 500_000)]
+    assert [(t.channel, t.weight, t.credited_micros) for t in one.models[0].touches] == [
+        ("email", 0.5, 500_001),
+        ("search", 0.5, 500_000),
+    ]
     assert sum(t.credited_micros for t in one.models[0].touches) == one.value_micros
 
 
@@ -195,12 +213,18 @@ async def test_watch_alerts_shows_clearing(server, tenant, end):
     request.selection.severities.append(alerts_pb2.ALERT_SEVERITY_CRITICAL)
     stream = server.alerts.WatchAlerts(request)
     await next_message(stream, "snapshot")
-    server.feed.publish(alert_record(tenant, "a1", updated_ms=end), alert_record(tenant, "a2", updated_ms=end, severity="info"), topic=Topic.ALERTS)
+    server.feed.publish(
+        alert_record(tenant, "a1", updated_ms=end),
+        alert_record(tenant, "a2", updated_ms=end, severity="info"),
+        topic=Topic.ALERTS,
+    )
     raised = await next_message(stream, "changes")
     assert [(a.alert_id, a.state) for a in raised.changes.alerts] == [("a1", alerts_pb2.ALERT_STATE_RAISED)]
     # An older state that comes later changes nothing.
     server.feed.publish(
-        alert_record(tenant, "a1", updated_ms=end + 5, state="cleared"), alert_record(tenant, "a1", updated_ms=end - 5), topic=Topic.ALERTS
+        alert_record(tenant, "a1", updated_ms=end + 5, state="cleared"),
+        alert_record(tenant, "a1", updated_ms=end - 5),
+        topic=Topic.ALERTS,
     )
     cleared = await next_message(stream, "changes")
     assert [(a.alert_id, a.state) for a in cleared.changes.alerts] == [("a1", alerts_pb2.ALERT_STATE_CLEARED)]
@@ -211,7 +235,9 @@ async def test_malformed_records_are_counted_and_left_out(server, tenant, end):
     await next_message(stream, "snapshot")
     broken = window_signal(tenant, "c1", end)
     del broken["clicks"]
-    server.feed.publish(broken, [], {"kind": "campaign_metrics"}, {**window_signal(tenant, "c1", end), "clicks": "many"})
+    server.feed.publish(
+        broken, [], {"kind": "campaign_metrics"}, {**window_signal(tenant, "c1", end), "clicks": "many"}
+    )
     server.feed.publish({"kind": "revision", "tenant_id": tenant}, window_signal(tenant, "c2", end))
     assert ends(await next_message(stream, "changes")) == {("c2", "email"): end}
     assert server.process.metrics.malformed_records.labels("signals")._value.get() == 4
@@ -261,5 +287,3 @@ async def test_more_streams_than_allowed_are_refused(clickhouse_process, redis_p
                     break
                 except grpc.aio.AioRpcError:
                     await asyncio.sleep(0.02)
-
-

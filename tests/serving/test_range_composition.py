@@ -23,7 +23,8 @@ SEEDS = [11, 12, 13, 14]
 
 
 def world(seed: int, tenant: str):
-    """Events of a few campaigns over three weeks, dense in the last twenty minutes; the stream's clock; minutes still being written."""
+    """Events of a few campaigns over three weeks, dense in the last twenty minutes; the stream's clock; minutes
+    still being written."""
     rng = random.Random(seed)
     watermark = int(time.time() * 1000) - rng.randrange(60_000)
     keys = [(tenant, f"c{i % 4}", rng.choice(["email", "search"]), rng.choice(["EUR", "USD"])) for i in range(7)]
@@ -149,7 +150,7 @@ async def test_selection_and_pages(tenant, history_address, queries):
 
 
 async def test_revised_rows_replace_the_first_ones(tenant, history_address, queries):
-    _, watermark, events, unwritten = world(16, tenant)
+    _, watermark, events, _ = world(16, tenant)
     early, late = events[::2], events[1::2]
     store(history_address, early, watermark, frozenset())
     start, end = round_outwards(watermark - 2 * WEEK, watermark, watermark)
