@@ -68,7 +68,7 @@ class AttributePersons(KeyedProcessFunction):  # type: ignore[misc]
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Open the state, which forgets a person after the retention."""
-        descriptor = MapStateDescriptor("persons", Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()))
+        descriptor = MapStateDescriptor("persons", Types.STRING(), Types.STRING())
         descriptor.enable_time_to_live(time_to_live(self._retention_days))
         self._persons = runtime_context.get_map_state(descriptor)
 
@@ -82,8 +82,10 @@ class AttributePersons(KeyedProcessFunction):  # type: ignore[misc]
         journeys: list[str] = []
         for person, facts in persons.items():
             began = time.perf_counter()
-            update = apply_facts(self._persons.get(person), facts, self._settings)
-            self._persons.put(person, update.state)
+            # The encoded state is JSON, so it crosses to the JVM as text: PyFlink hands byte arrays over element by element.
+            held = self._persons.get(person)
+            update = apply_facts(held.encode() if held else None, facts, self._settings)
+            self._persons.put(person, update.state.decode())
             journeys.extend(orjson.dumps(journey).decode() for journey in update.journeys)
             for attribution in update.attributions:
                 attribution["calculation_ms"] = round((time.perf_counter() - began) * 1000, 3)

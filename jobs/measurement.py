@@ -44,8 +44,16 @@ def build(t_env: StreamTableEnvironment, options: Options) -> None:
 
     # Each stage's result becomes a DataStream once, and everything after it branches from there: planning a table
     # twice runs it twice.
-    by_arrival = Schema.new_builder().column_by_expression("arrival", "PROCTIME()")
-    t_env.create_temporary_view("decoded", ingest.read(t_env, options), by_arrival.build())
+    # A view passes the watermarks of its stream on only if it declares a time attribute with SOURCE_WATERMARK().
+    t_env.create_temporary_view(
+        "decoded",
+        ingest.read(t_env, options),
+        Schema.new_builder()
+        .column_by_expression("arrival", "PROCTIME()")
+        .column_by_expression("append_time", "TO_TIMESTAMP_LTZ(received_at, 3)")
+        .watermark("append_time", "SOURCE_WATERMARK()")
+        .build(),
+    )
     store = bool(stages & {Stage.EVENTS, Stage.CAMPAIGN_METRICS})
     accepted = ingest.deduplicate_and_store(t_env, options, store=store)
     t_env.create_temporary_view(
