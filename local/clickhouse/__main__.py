@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import resource
 import signal
 import sys
 import threading
@@ -24,6 +25,9 @@ log = logging.getLogger("local.clickhouse")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve one data directory until SIGTERM or SIGINT; returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # The engine holds three files per thread beside those of its tables, and each client is one: as the server does.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     try:
         options = FrontOptions.parse(arguments)
         engine = Engine(options.path, options.database, options.memory_mib)

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 # How much of a body is searched for the FORMAT clause of an INSERT at first; doubled while it is not found.
 _HEAD_BYTES = 64 * 1024
-# A statement is held in memory, with all its tokens. The data of INSERT … FORMAT does not count.
-MAX_STATEMENT_BYTES = 64 << 20
+# The engine takes statements up to 256 KiB (max_query_size), but for the rows of INSERT … VALUES. The data of
+# INSERT … FORMAT does not count.
+MAX_STATEMENT_BYTES = 16 << 20
 
 
 class ExternalTable(NamedTuple):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HELD_BYTES = 1 << 20
 # With wait_end_of_query the client asks for that whatever the size. The server writes such results to a file; here
 # memory is the limit, and a larger result is streamed after all, with a late error inside the body.
-HELD_BYTES_ON_WAIT = 64 << 20
+HELD_BYTES_ON_WAIT = 16 << 20
 _TAG_BYTES = 8
 
 

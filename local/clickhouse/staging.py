@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# An insert of 100,000 events is some 20 MB. With many clients at once, memory must not be bounded by disk size only.
-IN_MEMORY_BYTES = 64 << 20
+# An insert of 100,000 events is some 20 MB; with many clients at once, larger ones do not belong in memory.
+IN_MEMORY_BYTES = 32 << 20
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import pairwise
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from local.clickhouse.errors import ClickHouseError, ErrorCode
@@ -21,14 +21,14 @@ _TOKEN = re.compile(
     (?P<blank> \s+ | --[^\n]* | \#[ !][^\n]* | /\*.*?\*/ )
   | (?P<string> '(?:[^'\\]|\\.|'')*' | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ )
   | (?P<quoted> `(?:[^`\\]|\\.|``)*` | "(?:[^"\\]|\\.|"")*" )
-  | (?P<word> [A-Za-z_][A-Za-z0-9_]* )
+  | (?P<word> [A-Za-z_][A-Za-z0-9_$]* )
   | (?P<number> [0-9][A-Za-z0-9_.]* )
   | (?P<other> . )
     """,
     re.VERBOSE | re.DOTALL,
 )
-# These begin a literal whose end was not found: the text was cut, or is not SQL.
-_UNFINISHED = {b"'", b"`", b'"'}
+# These begin a literal or a comment whose end was not found: the text was cut, or is not SQL.
+_UNFINISHED = re.compile(rb"['`\"$]|/\*")
 _SELECT_WORDS = {b"SELECT", b"WITH", b"FROM"}
 _ROW_WORDS = {b"SHOW", b"DESCRIBE", b"DESC", b"EXISTS", b"EXPLAIN", b"CHECK"}
 _SETTING_WORDS = {b"SET", b"USE"}
@@ -68,6 +68,11 @@ class Token(NamedTuple):
         return self.text[1:-1].upper() if self.kind == "quoted" else self.word
 
 
+_NOTHING = Token("", b"", 0)
+# Enough for every decision about the beginning of a statement; the longest is about KILL QUERY.
+_START_TOKENS = 8
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One statement."""
@@ -103,13 +108,13 @@ class Statement:
 
 
 def tokens(sql: bytes) -> Iterator[Token]:
-    """Yield the tokens of `sql` without blanks and comments; stops before a literal that has no end."""
+    """Yield the tokens of `sql` without blanks and comments; stops before a literal or comment that has no end."""
     for found in _TOKEN.finditer(sql):
         kind = "string" if found.lastgroup == "tag" else str(found.lastgroup)
         if kind == "blank":
             continue
         text = found.group()
-        if text in _UNFINISHED:
+        if kind == "other" and _UNFINISHED.match(sql, found.start()):
             return
         yield Token(kind, text, found.end())
 
@@ -158,63 +163,60 @@ def read_statement(sql: bytes) -> Statement:
     Raises:
         ClickHouseError: no statement, several in one, or one that this front refuses.
     """
-    found = list(tokens(sql))
-    if not found:
+    start = list(islice(tokens(sql), _START_TOKENS))
+    if not start:
         raise ClickHouseError.of(ErrorCode.SYNTAX_ERROR, "Syntax error: Empty query")
-    _refuse(found)
-    words = [token.word for token in found if token.text != b"("][:4]
+    words = [token.word for token in start if token.text != b"("][:4]
     first = words[0] if words else b""
     kind = Kind.SELECT if first in _SELECT_WORDS else Kind.ROWS if first in _ROW_WORDS else Kind.COMMAND
-    temporary = first == b"CREATE" and b"TEMPORARY" in words
-    return Statement(kind, sql, b"", _format_clause(found), first, temporary, _kill(found))
+    temporary = words[:2] == [b"CREATE", b"TEMPORARY"] or words == [b"CREATE", b"OR", b"REPLACE", b"TEMPORARY"]
+    return Statement(kind, sql, b"", _read_to_the_end(sql, first), first, temporary, _kill(start))
 
 
-def _format_clause(found: list[Token]) -> str | None:
-    """Return the format of the last FORMAT clause outside brackets."""
+def _read_to_the_end(sql: bytes, first: bytes) -> str | None:
+    """Return the format of the last FORMAT clause outside brackets; refuse what this front does not run."""
     depth = 0
     name = None
-    for here, following in pairwise(found):
+    for here, following, third in _windows(sql):
         if here.text in {b"(", b")"}:
             depth += 1 if here.text == b"(" else -1
         elif depth == 0 and here.word == b"FORMAT" and following.kind == "word":
             name = following.text.decode()
+        elif here.text == b";" and following.text not in {b"", b";"}:
+            raise ClickHouseError.of(ErrorCode.SYNTAX_ERROR, "Syntax error (Multi-statements are not allowed)")
+        elif (here.word, following.word) in {(b"INTO", b"OUTFILE"), (b"FROM", b"INFILE")}:
+            reason = f"{here.word.decode()} {following.word.decode()} is not allowed over HTTP"
+            raise ClickHouseError.of(ErrorCode.NOT_IMPLEMENTED, reason)
+        elif first == b"INSERT" and here.word == b"INPUT" and following.text == b"(":
+            reason = "INSERT … SELECT … FROM input() is not supported by this front; use INSERT … FORMAT"
+            raise ClickHouseError.of(ErrorCode.NOT_IMPLEMENTED, reason)
+        elif here.word == b"ENGINE" and (third if following.text == b"=" else following).name in _REFUSED_ENGINES:
+            reason = "Table engine Kafka is refused: it damages the directory of this embedded engine"
+            raise ClickHouseError.of(ErrorCode.SUPPORT_IS_DISABLED, reason)
     return name
 
 
-def _kill(found: list[Token]) -> tuple[str, str] | None:
+def _windows(sql: bytes) -> Iterator[tuple[Token, Token, Token]]:
+    """Yield each token with the two that follow it; beyond the end there are empty ones. Rows of VALUES may be many."""
+    here, following = _NOTHING, _NOTHING
+    for third in chain(tokens(sql), (_NOTHING, _NOTHING)):
+        if here.text:
+            yield here, following, third
+        here, following = following, third
+
+
+def _kill(start: list[Token]) -> tuple[str, str] | None:
     """Return the query id and the mode of `KILL QUERY WHERE query_id = '…' [ASYNC|SYNC|TEST]`."""
-    words = [token.word or token.text for token in found]
-    if words[:5] != [b"KILL", b"QUERY", b"WHERE", b"QUERY_ID", b"="] or len(found) < 6 or found[5].kind != "string":
+    words = [token.word or token.text for token in start]
+    if words[:5] != [b"KILL", b"QUERY", b"WHERE", b"QUERY_ID", b"="] or len(start) < 6 or start[5].kind != "string":
         return None
     mode = words[6] if len(words) > 6 else b"ASYNC"
     if mode not in _KILL_MODES and mode not in {b"FORMAT", b";"}:
         return None
-    return _literal(found[5].text), mode.decode() if mode in _KILL_MODES else "ASYNC"
+    return _literal(start[5].text), mode.decode() if mode in _KILL_MODES else "ASYNC"
 
 
 def _literal(text: bytes) -> str:
     """Return the value of a string literal; of the escapes only those that stand for themselves are read."""
     inner = re.sub(rb"\\(.)|'(')", rb"\1\2", text[1:-1], flags=re.DOTALL)
     return inner.decode("utf-8", errors="replace")
-
-
-def _refuse(found: list[Token]) -> None:
-    """Refuse several statements at once, files of the front's machine, and table engines that damage the directory."""
-    for index, token in enumerate(found):
-        following = found[index + 1 : index + 3]
-        after = following[0] if following else Token("", b"", 0)
-        if token.text == b";" and following and after.text != b";":
-            raise ClickHouseError.of(ErrorCode.SYNTAX_ERROR, "Syntax error (Multi-statements are not allowed)")
-        if (token.word, after.word) in {(b"INTO", b"OUTFILE"), (b"FROM", b"INFILE")}:
-            reason = f"{token.word.decode()} {after.word.decode()} is not allowed over HTTP"
-            raise ClickHouseError.of(ErrorCode.NOT_IMPLEMENTED, reason)
-        if (token.word, after.text) == (b"INPUT", b"(") and found[0].word == b"INSERT":
-            reason = "INSERT … SELECT … FROM input() is not supported by this front; use INSERT … FORMAT"
-            raise ClickHouseError.of(ErrorCode.NOT_IMPLEMENTED, reason)
-        if token.word == b"ENGINE":
-            name = next((item.name for item in following if item.text != b"="), b"")
-            if name in _REFUSED_ENGINES:
-                reason = (
-                    f"Table engine {name.decode().title()} is refused: it damages the directory of this embedded engine"
-                )
-                raise ClickHouseError.of(ErrorCode.SUPPORT_IS_DISABLED, reason)

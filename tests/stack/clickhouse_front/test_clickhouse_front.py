@@ -65,7 +65,7 @@ def test_get_may_not_change_anything(front, database):
         ("", {}, "/* c */ -- d\nSELECT 1", b"1\n"),
         ("", {}, "SELECT 1 WHERE 0", b""),
     ],
-)  # fmt: skip
+)
 def test_formats(front, arguments, headers, statement, expected):
     assert front.request("POST", "/" + arguments, statement, headers)[::2] == (200, expected)
 
@@ -105,8 +105,12 @@ def test_settings_hold_for_one_request(client, front):
 
 @pytest.mark.parametrize("encoding", ["lz4", "zstd", "gzip", "deflate"])
 def test_compressed_answers(front, client, encoding):
-    unpack = {"lz4": lz4.frame.decompress, "zstd": lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data),
-              "gzip": gzip.decompress, "deflate": zlib.decompress}[encoding]  # fmt: skip
+    unpack = {
+        "lz4": lz4.frame.decompress,
+        "zstd": lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data),
+        "gzip": gzip.decompress,
+        "deflate": zlib.decompress,
+    }[encoding]
     for rows in (3, 700_000):
         statement = f"SELECT number FROM numbers({rows})".encode()
         _, headers, body = front.request(

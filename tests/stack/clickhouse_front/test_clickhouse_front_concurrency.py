@@ -1,4 +1,4 @@
-"""Many clients at once: nobody waits for a long statement, nothing is lost, parts are merged, who has gone is cancelled."""
+"""Many clients at once: no waiting behind long statements, nothing lost, parts merged, who has gone is cancelled."""
 
 from __future__ import annotations
 
@@ -126,15 +126,18 @@ def test_kill_query(front):
     assert [error.code for error in failures] == [394]
 
 
+def sent(front, target, headers=""):
+    """Send the endless statement and leave the answer unread; returns the connection."""
+    connection = socket.create_connection(("127.0.0.1", front.port), timeout=60)
+    head = f"POST {target} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {len(ENDLESS)}\r\n\r\n"
+    connection.sendall((head + ENDLESS).encode())
+    return connection
+
+
 def test_client_that_goes_away_cancels_its_statement(front):
     client = front.client()
     for query_id, head in (("gone-1", ""), ("gone-2", "Connection: close\r\n")):
-        connection = socket.create_connection(("127.0.0.1", front.port), timeout=60)
-        body = ENDLESS.encode()
-        connection.sendall(
-            f"POST /?query_id={query_id}&max_execution_time=60 HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode()
-            + body
-        )
+        connection = sent(front, f"/?query_id={query_id}&max_execution_time=60", head)
         wait_until(lambda q=query_id: running(client, q), "the statement runs")
         connection.close()
         wait_until(lambda q=query_id: not running(client, q), "the statement is cancelled", 20)
@@ -152,16 +155,12 @@ def test_client_that_goes_away_in_the_middle_of_a_stream(front):
 
 def test_statement_goes_on_when_the_client_asked_for_that(front):
     client = front.client()
-    connection = socket.create_connection(("127.0.0.1", front.port), timeout=60)
-    target = "/?query_id=stays&cancel_http_readonly_queries_on_client_close=0&max_execution_time=60"
-    connection.sendall(f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(ENDLESS)}\r\n\r\n{ENDLESS}".encode())
+    connection = sent(front, "/?query_id=stays&cancel_http_readonly_queries_on_client_close=0&max_execution_time=60")
     wait_until(lambda: running(client, "stays"), "the statement runs")
     connection.close()
     # Three rounds of the watch, measured on a statement that it does cancel.
     for number in range(3):
-        other = socket.create_connection(("127.0.0.1", front.port), timeout=60)
-        target = f"/?query_id=other-{number}&max_execution_time=60"
-        other.sendall(f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(ENDLESS)}\r\n\r\n{ENDLESS}".encode())
+        other = sent(front, f"/?query_id=other-{number}&max_execution_time=60")
         wait_until(lambda n=number: running(client, f"other-{n}"), "the other statement runs")
         other.close()
         wait_until(lambda n=number: not running(client, f"other-{n}"), "the other statement is cancelled", 20)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import datetime
+import datetime as dt
 import gzip
 import io
 import json
@@ -20,6 +20,12 @@ import zstandard
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from tests.stack.clickhouse_front.front_process import wait_until
+
+
+def moment(text):
+    """Read a UTC time the way the client gives it back: without a zone."""
+    return dt.datetime.fromisoformat(text)
+
 
 ROWS = [(number, f"name {number} ü'\"\\\t\n\0") for number in range(1000)]
 
@@ -105,11 +111,11 @@ def test_statement_with_data_after_it(front, client, table):
     for statement in (
         b"INSERT INTO t FORMAT CSV\n1,x\n",
         b"insert into t (b, a) SETTINGS input_format_allow_errors_num = 1 FORMAT CSV\r\ny,2\n",
-        b"INSERT INTO t FORMAT JSONEachRow {\"a\": 3, \"b\": \"FORMAT CSV\"}",
+        b'INSERT INTO t FORMAT JSONEachRow {"a": 3, "b": "FORMAT CSV"}',
         b"/* FORMAT CSV */ INSERT INTO `t` (`a`, b) -- FORMAT JSON\n FORMAT Values (4, 'z;'), (5, '(')",
         b"INSERT INTO t VALUES (6, 'FORMAT CSV'), (7, '\\'')",
         b"INSERT INTO t SELECT 8, 'q' FORMAT CSV",
-    ):  # fmt: skip
+    ):
         status, _, body = front.request("POST", target, statement)
         assert (status, body) == (200, b""), statement
     expected = ["x", "y", "FORMAT CSV", "z;", "(", "FORMAT CSV", "'", "q"]
@@ -171,7 +177,7 @@ def test_defaults_and_column_order(client):
         ("INSERT INTO t (a, FORMAT CSV", b"1,x\n", "62"),
         ("INSERT t t FORMAT CSV", b"1,x\n", "62"),
     ],
-)  # fmt: skip
+)
 def test_bad_inserts(front, client, table, statement, data, code):
     target = f"/?database={client.database}"
     for body in (statement.encode() + b"\n" + data, iter([statement.encode(), b"\n", data])):
@@ -185,10 +191,18 @@ def test_bad_inserts(front, client, table, statement, data, code):
     ("columns", "data", "code"),
     [
         ("(a UInt8, CONSTRAINT small CHECK a < 5) ENGINE = MergeTree ORDER BY a", b'{"a": 7}', "469"),
-        ("(a UInt64) ENGINE = MergeTree PARTITION BY a ORDER BY a", b"".join(b'{"a": %d}\n' % a for a in range(150)), "252"),
-        ("(a UInt8, n Nested(x UInt8, y UInt8)) ENGINE = MergeTree ORDER BY a", b'{"a": 1, "n.x": [1, 2], "n.y": [1]}', "190"),
+        (
+            "(a UInt64) ENGINE = MergeTree PARTITION BY a ORDER BY a",
+            b"".join(b'{"a": %d}\n' % a for a in range(150)),
+            "252",
+        ),
+        (
+            "(a UInt8, n Nested(x UInt8, y UInt8)) ENGINE = MergeTree ORDER BY a",
+            b'{"a": 1, "n.x": [1, 2], "n.y": [1]}',
+            "190",
+        ),
     ],
-)  # fmt: skip
+)
 def test_failure_after_the_data_was_parsed_is_not_acknowledged(front, client, columns, data, code):
     """chDB's streaming insert says in these cases that all rows were written, and stores none."""
     client.command(f"CREATE TABLE t {columns}")
@@ -248,10 +262,10 @@ def test_type_mismatch_through_the_client(client, table):
         ("lz4", lz4.frame.compress(b"1,x\n" * 1000)[:-4], "271"),
         ("snappy", b"rubbish", "89"),
     ],
-)  # fmt: skip
+)
 def test_damaged_compression(front, client, table, encoding, data, code):
     target = f"/?database={client.database}&query=INSERT+INTO+t+FORMAT+CSV"
-    status, headers, body = front.request("POST", target, data, {"Content-Encoding": encoding})
+    _, headers, body = front.request("POST", target, data, {"Content-Encoding": encoding})
     assert headers["X-ClickHouse-Exception-Code"] == code, body
     assert stored(client) == []
 
@@ -313,17 +327,30 @@ def test_async_insert_settings_are_taken(client, table):
 
 
 TYPES = [
-    ("UInt64", [0, 2**64 - 1]), ("Int128", [-(2**127), 2**127 - 1]), ("Float64", [0.1, -1e300]), ("Decimal(38, 9)", [Decimal("-1.000000001"), Decimal("5.000000000")]),
-    ("String", ["", "ü\0\t"]), ("FixedString(3)", [b"abc", b"\xff\x00\xfe"]), ("LowCardinality(String)", ["a", "b"]), ("LowCardinality(Nullable(String))", [None, "b"]),
-    ("Nullable(Int8)", [None, -1]), ("Date32", [datetime.date(1900, 1, 1), datetime.date(2299, 12, 31)]),
-    ("DateTime('UTC')", [datetime.datetime(1970, 1, 1), datetime.datetime(2106, 2, 7, 6, 28, 15)]),
-    ("DateTime64(3, 'UTC')", [datetime.datetime(1970, 1, 1), datetime.datetime(2024, 2, 29, 1, 2, 3, 456000)]),
-    ("DateTime64(6, 'UTC')", [datetime.datetime(2024, 2, 29, 1, 2, 3, 456789), datetime.datetime(1950, 1, 1)]),
-    ("Enum8('minute' = 1, 'hour' = 2)", ["hour", "minute"]), ("UUID", [uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)]), ("Bool", [True, False]),
-    ("Array(LowCardinality(String))", [[], ["a", "ü"]]), ("Array(Array(Nullable(Int32)))", [[[1, None], []], []]), ("Array(DateTime64(3, 'UTC'))", [[datetime.datetime(2024, 1, 1)], []]),
-    ("Map(String, UInt64)", [{}, {"k'": 1, "": 2}]), ("Map(LowCardinality(String), Array(Float64))", [{"a": [0.5]}, {}]),
-    ("Tuple(a UInt8, b String)", [{"a": 1, "b": "x"}, {"a": 0, "b": ""}]), ("IPv4", ["1.2.3.4", "0.0.0.0"]),
-]  # fmt: skip
+    ("UInt64", [0, 2**64 - 1]),
+    ("Int128", [-(2**127), 2**127 - 1]),
+    ("Float64", [0.1, -1e300]),
+    ("Decimal(38, 9)", [Decimal("-1.000000001"), Decimal("5.000000000")]),
+    ("String", ["", "ü\0\t"]),
+    ("FixedString(3)", [b"abc", b"\xff\x00\xfe"]),
+    ("LowCardinality(String)", ["a", "b"]),
+    ("LowCardinality(Nullable(String))", [None, "b"]),
+    ("Nullable(Int8)", [None, -1]),
+    ("Date32", [dt.date(1900, 1, 1), dt.date(2299, 12, 31)]),
+    ("DateTime('UTC')", [moment("1970-01-01T00:00:00"), moment("2106-02-07T06:28:15")]),
+    ("DateTime64(3, 'UTC')", [moment("1970-01-01T00:00:00"), moment("2024-02-29T01:02:03.456000")]),
+    ("DateTime64(6, 'UTC')", [moment("2024-02-29T01:02:03.456789"), moment("1950-01-01T00:00:00")]),
+    ("Enum8('minute' = 1, 'hour' = 2)", ["hour", "minute"]),
+    ("UUID", [uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)]),
+    ("Bool", [True, False]),
+    ("Array(LowCardinality(String))", [[], ["a", "ü"]]),
+    ("Array(Array(Nullable(Int32)))", [[[1, None], []], []]),
+    ("Array(DateTime64(3, 'UTC'))", [[moment("2024-01-01T00:00:00")], []]),
+    ("Map(String, UInt64)", [{}, {"k'": 1, "": 2}]),
+    ("Map(LowCardinality(String), Array(Float64))", [{"a": [0.5]}, {}]),
+    ("Tuple(a UInt8, b String)", [{"a": 1, "b": "x"}, {"a": 0, "b": ""}]),
+    ("IPv4", ["1.2.3.4", "0.0.0.0"]),
+]
 
 
 @pytest.mark.parametrize(("type_name", "values"), TYPES, ids=[item[0] for item in TYPES])

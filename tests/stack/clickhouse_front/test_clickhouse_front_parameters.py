@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from decimal import Decimal
 from urllib.parse import quote
 
@@ -10,10 +10,45 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+
+def moment(text):
+    """Read a UTC time the way the client gives it back: without a zone."""
+    return dt.datetime.fromisoformat(text)
+
+
 HOSTILE = [
-    "it's", "'; DROP TABLE t; --", "') OR 1 = 1 --", "\\", "\\'", "\\\\'", "'", "''", '"', "`", "{a:String}", "\t", "\n", "\r\n", "\0", "\x01",
-    "\\N", "\\x41", "/* */", "--", "%s", "%27", "${x}", "NULL", "", " ", "ü", "日本語", "🦜", "\u202e", "a" * 10_000,
-]  # fmt: skip
+    "it's",
+    "'; DROP TABLE t; --",
+    "') OR 1 = 1 --",
+    "\\",
+    "\\'",
+    "\\\\'",
+    "'",
+    "''",
+    '"',
+    "`",
+    "{a:String}",
+    "\t",
+    "\n",
+    "\r\n",
+    "\0",
+    "\x01",
+    "\\N",
+    "\\x41",
+    "/* */",
+    "--",
+    "%s",
+    "%27",
+    "${x}",
+    "NULL",
+    "",
+    " ",
+    "ü",
+    "日本語",
+    "🦜",
+    "\u202e",
+    "a" * 10_000,
+]
 
 
 @pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
@@ -42,21 +77,29 @@ def test_any_text(client, value, other):
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=st.binary(max_size=64))
 def test_any_bytes(front, value):
-    # A byte is written \xNN in the escaped form of a parameter, or as it is when it is neither a backslash nor a control character.
+    # The escaped form of a parameter: backslashes and control characters as \xNN, all other bytes as they are.
     escaped = b"".join(b"\\x%02X" % byte if byte < 32 or byte == 0x5C else bytes([byte]) for byte in value)
     body = front.request("POST", f"/?param_a={quote(escaped)}", b"SELECT hex({a:String})")[2]
     assert body.decode() == value.hex().upper() + "\n"
 
 
 def test_types(client):
-    moment = datetime.datetime(2024, 2, 29, 12, 34, 56, 789000)
+    at = moment("2024-02-29T12:34:56.789000")
     parameters = {
-        "u": 18446744073709551615, "i": -5, "f": 0.1, "d": Decimal("1.23"), "t": moment, "day": moment.date(), "n": None,
-        "l": ["a'b", "c"], "tu": (1, "x"), "b": True,
-    }  # fmt: skip
+        "u": 18446744073709551615,
+        "i": -5,
+        "f": 0.1,
+        "d": Decimal("1.23"),
+        "t": at,
+        "day": at.date(),
+        "n": None,
+        "l": ["a'b", "c"],
+        "tu": (1, "x"),
+        "b": True,
+    }
     answer = client.query(
-        "SELECT {u:UInt64}, {i:Int8}, {f:Float64}, {d:Decimal(9, 2)}, {t:DateTime64(3)}, {day:Date}, {n:Nullable(String)},"
-        " {l:Array(String)}, {tu:Tuple(UInt8, String)}, {b:Bool}",
+        "SELECT {u:UInt64}, {i:Int8}, {f:Float64}, {d:Decimal(9, 2)}, {t:DateTime64(3)}, {day:Date},"
+        " {n:Nullable(String)}, {l:Array(String)}, {tu:Tuple(UInt8, String)}, {b:Bool}",
         parameters=parameters,
     )
     assert list(answer.result_rows[0]) == list(parameters.values())

@@ -1,4 +1,4 @@
-"""The schema of the data contract on this engine: every statement is taken, and every table keeps what Arrow brings it."""
+"""The schema of the data contract on this engine: every statement is taken, every table keeps what Arrow brings."""
 
 from __future__ import annotations
 
@@ -27,13 +27,12 @@ def schema(front):
 
 def tables(client):
     answer = client.query(
-        "SELECT table, groupArray((name, type)) FROM (SELECT * FROM system.columns WHERE database = 'contract' ORDER BY table, position)"
-        " GROUP BY table ORDER BY table"
+        "SELECT table, name, type FROM system.columns WHERE database = 'contract' ORDER BY table, position"
     )
-    return {
-        table: [(column["name"], column["type"]) if isinstance(column, dict) else column for column in columns]
-        for table, columns in answer.result_rows
-    }
+    found = {}
+    for table, name, type_name in answer.result_rows:
+        found.setdefault(table, []).append((name, type_name))
+    return found
 
 
 def arrow_type(type_name):
@@ -122,8 +121,15 @@ def test_time_to_live_deletes_old_rows(schema):
 
 def test_raw_bytes_of_the_quarantine(schema):
     raw = b"\x00\x00\x00\x00\x07" + bytes(range(256))
-    data = pa.table({"tenant_id": ["bytes"], "source_offset": pa.array([1], pa.int64()), "received_at": pa.array([NOW], pa.timestamp("ms", tz="UTC")),
-                     "reasons": pa.array([["undecodable"]], pa.list_(pa.string())), "raw": pa.array([raw], pa.binary())})  # fmt: skip
+    data = pa.table(
+        {
+            "tenant_id": ["bytes"],
+            "source_offset": pa.array([1], pa.int64()),
+            "received_at": pa.array([NOW], pa.timestamp("ms", tz="UTC")),
+            "reasons": pa.array([["undecodable"]], pa.list_(pa.string())),
+            "raw": pa.array([raw], pa.binary()),
+        }
+    )
     schema.insert_arrow("quarantine", data)
     answer = schema.query(
         "SELECT raw, reasons FROM quarantine WHERE tenant_id = 'bytes'", column_formats={"raw": "bytes"}

@@ -55,9 +55,13 @@ def test_closed_session_is_forgotten(front):
 def test_session_expires(front):
     front.request("POST", "/?session_id=short&session_timeout=0", b"SET max_threads = 5")
     wait_until(
-        lambda: front.request("POST", "/?session_id=short&session_timeout=0", b"SELECT getSetting('max_threads') = 5")[2] == b"0\n",
-        "the session is forgotten", 5,
-    )  # fmt: skip
+        lambda: (
+            front.request("POST", "/?session_id=short&session_timeout=0", b"SELECT getSetting('max_threads') = 5")[2]
+            == b"0\n"
+        ),
+        "the session is forgotten",
+        5,
+    )
 
 
 def test_session_is_for_one_statement_at_a_time(front):
@@ -73,9 +77,11 @@ def test_session_is_for_one_statement_at_a_time(front):
     slow.start()
     try:
         wait_until(
-            lambda: b"busy-one" in front.request("POST", "/", b"SELECT Settings['log_comment'] FROM system.processes")[2],
+            lambda: (
+                b"busy-one" in front.request("POST", "/", b"SELECT Settings['log_comment'] FROM system.processes")[2]
+            ),
             "the statement runs",
-        )  # fmt: skip
+        )
         status, headers, _ = front.request("POST", "/?session_id=busy", b"SELECT 1")
         assert (status, headers["X-ClickHouse-Exception-Code"]) == (500, "373")
     finally:
@@ -89,7 +95,7 @@ def test_session_is_for_one_statement_at_a_time(front):
 
 @pytest.mark.parametrize("seconds", ["3601", "-1", "x"])
 def test_bad_session_timeout(front, seconds):
-    status, headers, body = front.request("POST", f"/?session_id=a&session_timeout={seconds}", b"SELECT 1")
+    _, headers, body = front.request("POST", f"/?session_id=a&session_timeout={seconds}", b"SELECT 1")
     assert headers["X-ClickHouse-Exception-Code"] == "374", body
 
 
