@@ -19,8 +19,8 @@ LATEST_AHEAD_MS = 5 * 60 * 1000
 OLDEST_BEHIND_MS = 90 * 24 * 60 * 60 * 1000
 
 _LONGEST_TENANT_ID = 64
-_TENANT_ID = re.compile(rf"[A-Za-z0-9._-]{{1,{_LONGEST_TENANT_ID}}}")
-_CURRENCY = re.compile(r"[A-Z]{3}")
+_TENANT_ID = re.compile(r"[A-Za-z0-9._-]+")
+_CURRENCY = re.compile(r"[A-Z]+")
 _CURRENCY_LENGTH = 3
 
 

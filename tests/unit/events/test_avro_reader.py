@@ -156,14 +156,27 @@ def test_times_are_read_whatever_was_read_before(times: list[int]) -> None:
         assert reader(buffer.getvalue(), 0) == value
 
 
+def test_a_short_number_before_remembered_bytes_stays_a_short_number() -> None:
+    reader = compile_reader(record(("a", {"type": "long", "logicalType": "timestamp-millis"}), ("b", "double")))
+    time_bytes = bytes.fromhex("80b083c59868")
+    assert reader(time_bytes + bytes(8), 0) == {"a": 1_790_000_000_000, "b": 0.0}
+    # The double repeats the upper four bytes where those of the time were.
+    one_byte = b"\x02" + b"\xff" + time_bytes[2:] + bytes(3)
+    two_bytes = b"\x80\x01" + time_bytes[2:] + bytes(4)
+    assert reader(one_byte, 0)["a"] == 1
+    assert reader(two_bytes, 0)["a"] == 64
+
+
 def test_more_times_than_are_remembered_are_read_all_the_same() -> None:
-    reader = compile_reader(record(("a", {"type": "long", "logicalType": "timestamp-millis"})))
+    reader: Any = compile_reader(record(("a", {"type": "long", "logicalType": "timestamp-millis"})))
     schema = fastavro.parse_schema(record(("a", "long")))
+    remembered = reader.__globals__["read_time"].args[0]
     for number in range(10_000):
         value = {"a": 1_700_000_000_000 + number * 8_192}
         buffer = BytesIO()
         fastavro.schemaless_writer(buffer, schema, value)
         assert reader(buffer.getvalue(), 0) == value
+        assert 0 < len(remembered) <= 4096
 
 
 HUGE = b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01"  # 2^63 - 1
