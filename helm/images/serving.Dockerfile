@@ -12,7 +12,7 @@ COPY udfs udfs
 RUN /opt/venv/bin/python -m serving.generate
 # The lock also holds the local stack, the simulator and the tests: what serving does not import goes, all from one verified lock.
 RUN /opt/venv/bin/pip uninstall --yes \
-    chdb confluent-kafka duckdb grpcio-tools hypothesis mypy pytest pytest-asyncio pytest-timeout ruff scipy types-protobuf types-pyyaml \
+    chdb confluent-kafka duckdb grpcio-tools hypothesis mypy pytest pytest-asyncio pytest-timeout ruff types-protobuf types-pyyaml \
     && /opt/venv/bin/python -m serving --help > /dev/null \
     && /opt/venv/bin/python -m connectors.clickhouse.migrations --help > /dev/null
 
