@@ -21,7 +21,7 @@ _EVERY_SECONDS = 5.0
 _MICROS = 1_000_000
 
 # Windows slide by a second and overlap; those that start on a multiple of 5 s do not, and their sums add up.
-_FIGURES = """
+FIGURES = """
 SELECT
     (SELECT count() FROM events FINAL) AS events,
     (SELECT sum(cost_micros) FROM campaign_metrics FINAL WHERE toUnixTimestamp(window_start) % 5 = 0) AS spend,
@@ -71,7 +71,7 @@ def _follow(config: StackConfig, report: Callable[[str], None]) -> None:
         time.sleep(_EVERY_SECONDS)
         try:
             client = connect(address)
-            events, spend, conversions, attributed, quarantined, late, age_ms = client.query(_FIGURES).result_rows[0]
+            events, spend, conversions, attributed, quarantined, late, age_ms = client.query(FIGURES).result_rows[0]
             client.close()
         except ClickHouseClientError as error:
             report(f"no figures: {error}")

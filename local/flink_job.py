@@ -139,7 +139,7 @@ def stop_with_savepoint(config: StackConfig, job: JobState) -> Path:
             operation = answer["operation"]
             if "location" in operation:
                 return Path(operation["location"].removeprefix("file:"))
-            raise SavepointError(_cause(operation.get("failure-cause", {}).get("stack-trace", "")))
+            raise SavepointError(innermost_cause(operation.get("failure-cause", {}).get("stack-trace", "")))
         time.sleep(_POLL_SECONDS)
     raise SavepointError(f"it took more than {_SAVEPOINT_SECONDS:g} s")
 
@@ -196,10 +196,10 @@ def _root_cause(config: StackConfig, job: JobState) -> str:
     entries = get_json(config.flink_port, f"/jobs/{job.job_id}/exceptions?maxExceptions=1")["exceptionHistory"][
         "entries"
     ]
-    return f"; {_cause(entries[0]['stacktrace'])}" if entries else ""
+    return f"; {innermost_cause(entries[0]['stacktrace'])}" if entries else ""
 
 
-def _cause(stack_trace: str) -> str:
+def innermost_cause(stack_trace: str) -> str:
     """Return the innermost message of a Java stack trace, with the lines that follow it up to the first frame."""
     lines = [line for line in stack_trace.splitlines() if line and not line.startswith(("\tat ", "\t... "))]
     innermost = [number for number, line in enumerate(lines) if line.startswith("Caused by: ")]

@@ -30,7 +30,9 @@ _NOT_WATCHED = frozenset({SUPERVISOR, JOB, SIMULATOR})
 
 
 @dataclass(slots=True)
-class _Failures:
+class Failures:
+    """How often one component has died of late, and when it is due to be started again (monotonic seconds)."""
+
     count: int = 0
     newest: float = 0.0
     due: float = 0.0
@@ -52,7 +54,7 @@ def supervise(config: StackConfig) -> None:
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     stack = Stack(config)
-    failures: dict[str, _Failures] = {}
+    failures: dict[str, Failures] = {}
     while not stopping.wait(_LOOK_SECONDS):
         own = stack.records.read(SUPERVISOR)
         if own is not None and own.pid != os.getpid():
@@ -62,7 +64,7 @@ def supervise(config: StackConfig) -> None:
             log.info("%s is gone", config.run_dir)
             return
         for name in _dead(stack):
-            _revive(stack, name, failures.setdefault(name, _Failures()))
+            _revive(stack, name, failures.setdefault(name, Failures()))
 
 
 def _dead(stack: Stack) -> list[str]:
@@ -74,7 +76,7 @@ def _dead(stack: Stack) -> list[str]:
     return names
 
 
-def _revive(stack: Stack, name: str, failures: _Failures) -> None:
+def _revive(stack: Stack, name: str, failures: Failures) -> None:
     now = time.monotonic()
     if failures.due == 0.0:
         log.warning("%s has died, starting it again in %.1f s", name, failures.note(now))

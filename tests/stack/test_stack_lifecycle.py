@@ -16,6 +16,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from local import process
 from local.component import StackError
+from local.demonstration import FIGURES
 from local.http_probe import get, get_json
 from local.process import ProcessRecord
 
@@ -107,6 +108,12 @@ def test_a_message_of_ten_megabytes_passes_the_broker(up):
 def test_the_schema_is_there(up):
     names = {row[0] for row in clickhouse(up).query("SHOW TABLES").result_rows}
     assert {"events", "campaign_metrics", "campaign_rollups", "attribution_credits", "quarantine", "alerts"} <= names
+
+
+def test_the_figures_of_the_demonstration_can_be_read_from_an_empty_stack(up):
+    row = clickhouse(up).query(FIGURES).first_item
+    assert set(row) == {"events", "spend", "conversions", "attributed", "quarantined", "late", "age_ms"}
+    assert row["events"] == 0
 
 
 def test_redis_evicts_and_keeps_an_append_only_file(up):
