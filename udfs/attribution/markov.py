@@ -216,13 +216,15 @@ class _Chain:
         smaller.
         """
         everywhere = np.arange(self.last_channel.size)
-        steps, residual = self._solve_among(everywhere, np.ones(everywhere.size))
+        system, scale = self._system(everywhere)
+        steps, residual = _solve(system, scale, np.ones(everywhere.size))
         longest = steps.max() / (1.0 - residual) if residual < 1.0 else np.inf
         rates = np.zeros((self.channels + 1, 2))
         for channel in range(self.channels + 1):
             among = everywhere if not channel else np.flatnonzero(self.last_channel != channel)
+            system, scale = self._system(among)
             for column in (0, 1):
-                expected, residual = self._solve_among(among, self.rewards[among, column])
+                expected, residual = _solve(system, scale, self.rewards[among, column])
                 rates[channel, column] = expected[0]
                 error = longest * residual
                 if error > _PROVEN_ERROR * rates[0, column]:
@@ -231,32 +233,38 @@ class _Chain:
                     )
         return rates
 
-    def _solve_among(self, states: Ints, rewards: Floats) -> tuple[Floats, float]:
-        """Solve (I - Q)x = rewards among some states; returns x and the largest residual.
+    def _system(self, states: Ints) -> tuple[sparse.csr_array, Floats]:
+        """Return I - Q among some states with a diagonal of 1, and what its rows were multiplied by for that.
 
-        Corrections by a Krylov method are quick where paths mix; plain sweeps, x += residual, are sure where
-        they do not, because a sweep carries a reward one step back and never makes the largest residual larger.
+        The scaling takes a state's returns to itself out of the iteration.
         """
         moves = self.moves[states][:, states]
-        # Divided by the diagonal, which takes a state's returns to itself out of the iteration.
         scale = 1.0 / (1.0 - moves.diagonal())
-        system = sparse.diags_array(scale) @ (sparse.eye_array(states.size, format="csr") - moves)
-        target = scale * rewards
-        solution, residual = np.zeros(states.size), target
-        good_enough = _RESIDUAL * np.abs(target).max(initial=0.0)
-        for _ in range(_ROUNDS):
-            if np.abs(residual).max() <= good_enough:
-                break
-            correction, _ = bicgstab(system, residual, rtol=_RESIDUAL, atol=0.0, maxiter=_KRYLOV_STEPS)
-            corrected = target - system @ (solution + correction)
-            if np.abs(corrected).max() < np.abs(residual).max():
-                solution, residual = solution + correction, corrected
-            if np.abs(residual).max() <= good_enough:
-                break
-            for _ in range(_SWEEPS):
-                solution = solution + residual
-                residual = target - system @ solution
-        return solution, float(np.abs(residual / scale).max(initial=0.0))
+        return sparse.diags_array(scale) @ (sparse.eye_array(states.size, format="csr") - moves), scale
+
+
+def _solve(system: sparse.csr_array, scale: Floats, rewards: Floats) -> tuple[Floats, float]:
+    """Solve a scaled system for (unscaled) rewards; returns the solution and the largest residual before scaling.
+
+    Corrections by a Krylov method are quick where paths mix; plain sweeps, x += residual, are sure where they do not,
+    because a sweep carries a reward one step back and never makes the largest residual larger.
+    """
+    target = scale * rewards
+    solution, residual = np.zeros(target.size), target
+    good_enough = _RESIDUAL * np.abs(target).max(initial=0.0)
+    for _ in range(_ROUNDS):
+        if np.abs(residual).max() <= good_enough:
+            break
+        correction, _ = bicgstab(system, residual, rtol=_RESIDUAL, atol=0.0, maxiter=_KRYLOV_STEPS)
+        corrected = target - system @ (solution + correction)
+        if np.abs(corrected).max() < np.abs(residual).max():
+            solution, residual = solution + correction, corrected
+        if np.abs(residual).max() <= good_enough:
+            break
+        for _ in range(_SWEEPS):
+            solution = solution + residual
+            residual = target - system @ solution
+    return solution, float(np.abs(residual / scale).max(initial=0.0))
 
 
 def _chain(counts: _Counts) -> _Chain:
