@@ -46,7 +46,7 @@ def journey_fact(event_type: EventType, record: Record) -> str | None:
     return None if make is None else orjson.dumps(make(record)).decode()
 
 
-def _campaign_columns(record: Record, value_micros: int = 0) -> Columns:
+def _campaign_columns(record: Record) -> Columns:
     campaign, metrics = record["campaign"], record["metrics"]
     return (
         *_envelope_columns(record["envelope"]),
@@ -56,13 +56,9 @@ def _campaign_columns(record: Record, value_micros: int = 0) -> Columns:
         campaign["channel"],
         metrics["kind"],
         *_counts_and_money(metrics),
-        value_micros,
+        0,
         metrics["currency"],
     )
-
-
-def _launch_columns(record: Record) -> Columns:
-    return _campaign_columns(record, record["budget_micros"])
 
 
 def _journey_columns(record: Record) -> Columns:
@@ -125,7 +121,7 @@ def _personalization_columns(record: Record) -> Columns:
 
 
 _COLUMNS: Mapping[EventType, Callable[[Record], Columns]] = {
-    EventType.CAMPAIGN_LAUNCH: _launch_columns,
+    EventType.CAMPAIGN_LAUNCH: _campaign_columns,
     EventType.CAMPAIGN_OPTIMIZATION: _campaign_columns,
     EventType.CAMPAIGN_TERMINATION: _campaign_columns,
     EventType.JOURNEY_START: _journey_columns,

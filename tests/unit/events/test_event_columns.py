@@ -33,7 +33,7 @@ CAMPAIGN = {
 JOURNEY = {"customer_id": "p-1", "journey_id": "j-1"}
 PERSON = {"customer_id": "p-1"}
 EXPECTED: dict[EventType, dict[str, Any]] = {
-    EventType.CAMPAIGN_LAUNCH: CAMPAIGN | {"value_micros": 900_000_000},
+    EventType.CAMPAIGN_LAUNCH: CAMPAIGN,
     EventType.CAMPAIGN_OPTIMIZATION: CAMPAIGN,
     EventType.CAMPAIGN_TERMINATION: CAMPAIGN,
     EventType.JOURNEY_START: JOURNEY,
