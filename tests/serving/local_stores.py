@@ -20,7 +20,7 @@ from connectors.clickhouse.client import ClickHouseAddress
 from connectors.clickhouse.migrations import migrate
 
 ROOT = Path(__file__).parent.parent.parent
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 
 
 def free_port() -> int:

@@ -22,7 +22,7 @@ from tributary.v1 import campaign_metrics_pb2 as pb
 from serving.client.__main__ import main as client
 from serving.metrics import PIPELINE_METRICS
 from serving.options import OptionError, Options, check, parse
-from tests.serving.local_stores import ROOT, free_port
+from tests.serving.local_stores import ROOT, free_port, wait_until
 from tests.serving.running_server import options, running
 from tests.serving.signals import alert_record, attribution_signal, window_signal
 from tests.serving.stored_rows import insert_alerts, insert_counts, insert_credits, insert_late, insert_windows
@@ -115,9 +115,11 @@ def process(clickhouse_process, redis_process, history_address):
 def test_a_process_starts_answers_and_drains(process, tenant):
     grpc_address, http = process.addresses["grpc"], process.addresses["http"]
     assert fetch(f"{http}/healthz") == (200, "ok\n")
-    status, body = fetch(f"{http}/readyz")
-    assert status == 200
-    assert json.loads(body) == {"ready": True, "history": True, "hot_store": True, "draining": False}
+    everything = {"ready": True, "history": True, "hot_store": True, "draining": False}
+    wait_until(
+        lambda: fetch(f"{http}/readyz")[1] == json.dumps(everything, separators=(",", ":")), "both stores are up"
+    )
+    assert fetch(f"{http}/readyz")[0] == 200
     with grpc.insecure_channel(grpc_address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         watched = iter(health.Watch(health_pb2.HealthCheckRequest(service="")))
@@ -241,17 +243,18 @@ async def test_metrics_hold_real_values(clickhouse_process, redis_process, histo
             *(attribution_signal(tenant, "v1", now, revision=n, created=int(time.time() * 1000) + 1) for n in (2, 3))
         )
 
+        refreshed = (
+            "marketing_events_processed_total",
+            "marketing_events_late_total",
+            "campaign_performance_score",
+        )
+
         async def scraped():
             status, text = await asyncio.to_thread(fetch, url)
             assert status == 200
-            return (
-                text
-                if metric(text, "marketing_events_late_total", tenant_id=tenant) is not None
-                and metric(text, "campaign_performance_score", tenant_id=tenant) is not None
-                else None
-            )
+            return text if all(metric(text, name, tenant_id=tenant) is not None for name in refreshed) else None
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not (text := await scraped()):
                 await asyncio.sleep(0.1)
     processed = {
