@@ -157,7 +157,7 @@ class PublishWindows(_Publishing):
         starts = milliseconds(columns[4]).tolist()
         lists = [column.tolist() for index, column in enumerate(columns) if index != 4]
         windows = [
-            WindowSums(Bucket(start, *row[:4]), *row[4:], 0)
+            WindowSums(*(Bucket(start, *row[:4]), *row[4:], 0))
             for start, row in zip(starts, zip(*lists, strict=True), strict=True)
         ]
         with self._metrics.timed(len(windows)):

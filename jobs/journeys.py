@@ -20,7 +20,8 @@ from pyflink.table.udf import ScalarFunction, udf
 from connectors.redis.cache import journey_key
 from jobs.state import time_to_live
 from jobs.workers import cache, clickhouse_sink, sink_metrics
-from udfs.attribution.person import UNATTRIBUTED, AttributionSettings, apply_facts
+from udfs.attribution.person import UNATTRIBUTED, apply_facts
+from udfs.attribution.settings import AttributionSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -54,7 +54,7 @@ def migrate(client: Client, database: str) -> list[str]:
     files = sorted(SCHEMA_FOLDER.glob("*.sql"))
     unknown = set(applied) - {file.name for file in files}
     if unknown:
-        msg = f"database {database} has migrations that this version does not know: {sorted(unknown)}; use a newer version"
+        msg = f"{database} has migrations that this version does not know: {sorted(unknown)}; use a newer version"
         raise MigrationError(msg)
     done = []
     for file in files:
