@@ -20,7 +20,7 @@ from pyflink.table.udf import ScalarFunction, udf
 from connectors.redis.cache import journey_key
 from jobs.state import time_to_live
 from jobs.workers import cache, clickhouse_sink, sink_metrics
-from udfs.attribution.person import UNATTRIBUTED, apply_facts
+from udfs.attribution.person import apply_facts
 from udfs.attribution.settings import AttributionSettings
 
 if TYPE_CHECKING:
@@ -83,14 +83,14 @@ class AttributePersons(KeyedProcessFunction):  # type: ignore[misc]
         journeys: list[str] = []
         for person, facts in persons.items():
             began = time.perf_counter()
-            # The encoded state is JSON, so it crosses to the JVM as text: PyFlink hands byte arrays over element by element.
+            # The encoded state is JSON, so it crosses to the JVM as text: PyFlink hands byte arrays over byte by byte.
             held = self._persons.get(person)
             update = apply_facts(held.encode() if held else None, facts, self._settings)
             self._persons.put(person, update.state.decode())
             journeys.extend(orjson.dumps(journey).decode() for journey in update.journeys)
             for attribution in update.attributions:
                 attribution["calculation_ms"] = round((time.perf_counter() - began) * 1000, 3)
-                touched = attribution["touches"][0][1] != UNATTRIBUTED
+                touched = attribution["touches"][0][0] != ""
                 yield Row(
                     "attribution",
                     attribution["tenant_id"],

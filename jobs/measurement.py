@@ -28,7 +28,7 @@ def table_environment(env: StreamExecutionEnvironment, options: Options) -> Stre
     config.set("table.exec.state.ttl", f"{options.dedup_hours} h")
     config.set("table.exec.uid.generation", "ALWAYS")
     config.set("table.local-time-zone", "UTC")
-    # A batch crosses to Python when it is full or this old: long enough to be worth the crossing, short enough for three crossings
+    # A batch crosses to Python when it is full or this old: worth the crossing, and short enough for three crossings
     # in a row to stay well below a second.
     config.set("python.fn-execution.bundle.time", "200")
     config.set("python.fn-execution.bundle.size", "20000")

@@ -9,7 +9,7 @@ from pyflink.datastream.state import StateTtlConfig
 
 # Entries that the compaction filter handles between two looks at the clock: Flink's own default.
 CLOCK_EVERY_ENTRIES = 1_000
-# Java's default. PyFlink does not pass it on, but without a value it asks a gateway for one, and a worker has no gateway.
+# Java's default. PyFlink does not pass it on, but without a value it asks a gateway, which a worker has not.
 PERIODIC_COMPACTION = timedelta(days=30)
 
 

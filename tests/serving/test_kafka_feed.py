@@ -17,6 +17,7 @@ from serving.live.kafka_feed import KafkaFeed
 from serving.metrics import ServingMetrics
 from serving.observability.consumer_lag import ConsumerLag
 from tests.conftest import free_port_base
+from tests.serving.local_stores import wait_until
 from tests.serving.signals import alert_record, window_signal
 
 TOPICS = Topics()
@@ -120,10 +121,11 @@ async def test_a_feed_that_never_connected_stops_quickly():
 def test_consumer_lag(broker, produce, tenant):
     lag = ConsumerLag(address(broker), TOPICS.events, "a-group")
     try:
-        before = lag.read()
+        # A broker that has just started has to find the coordinator of the group first.
+        before = wait_until(lag.read, "the first reading")
         assert set(before) == set(range(8))
         produce(*({"tenant_id": tenant, "n": n} for n in range(10)), topic=TOPICS.events)
-        after = lag.read()
+        after = wait_until(lag.read, "a second reading")
         assert sum(after.values()) - sum(before.values()) == 10
         (partition,) = [p for p in after if after[p] != before[p]]
         at = TopicPartition(TOPICS.events, partition)
@@ -132,6 +134,6 @@ def test_consumer_lag(broker, produce, tenant):
         end = consumer.end_offsets([at])[at]
         consumer.commit({at: OffsetAndMetadata(end - 4, "", -1)})
         consumer.close()
-        assert lag.read()[partition] == 4
+        assert wait_until(lag.read, "a third reading")[partition] == 4
     finally:
         lag.close()

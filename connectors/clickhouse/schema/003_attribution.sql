@@ -41,5 +41,5 @@ CREATE TABLE IF NOT EXISTS journeys
     revision         UInt64
 )
 ENGINE = ReplacingMergeTree(revision)
-ORDER BY (tenant_id, journey_id)
+ORDER BY (tenant_id, customer_id, journey_id)
 TTL toDateTime(last_event_at) + INTERVAL 400 DAY;
