@@ -10,11 +10,9 @@ from http import HTTPStatus
 class ErrorCode(IntEnum):
     """The codes that the front raises by itself; the engine's own codes pass through as numbers."""
 
-    CANNOT_PARSE_TEXT = 6
     BAD_ARGUMENTS = 36
     NOT_IMPLEMENTED = 48
     SYNTAX_ERROR = 62
-    CANNOT_OPEN_FILE = 76
     UNKNOWN_COMPRESSION_METHOD = 89
     UNKNOWN_SETTING = 115
     READONLY = 164
@@ -22,12 +20,11 @@ class ErrorCode(IntEnum):
     NETWORK_ERROR = 210
     QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING = 216
     QUERY_IS_TOO_LARGE = 229
+    NOT_ENOUGH_SPACE = 243
     CANNOT_DECOMPRESS = 271
     SUPPORT_IS_DISABLED = 344
-    SESSION_NOT_FOUND = 372
     SESSION_IS_LOCKED = 373
     INVALID_SESSION_TIMEOUT = 374
-    QUERY_WAS_CANCELLED = 394
     AUTHENTICATION_FAILED = 516
     STD_EXCEPTION = 1001
 

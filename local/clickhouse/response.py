@@ -47,6 +47,7 @@ class Response:
         self._started_at = time.monotonic()
         self.headers: dict[str, str] = {"Content-Type": "text/plain; charset=UTF-8"}
         self.progress = Progress()
+        self._rest = b""
         self.started = False
         """True once the status has been sent: an error can no longer have its own."""
 
@@ -61,11 +62,20 @@ class Response:
         self.started = True
         headers = self._result_headers() | {"X-ClickHouse-Exception-Code": str(error.code)}
         self._sender.head(error.status, headers, len(body))
-        self._sender.write(body)
+        self._rest = body
+        self.finish()
+
+    def finish(self) -> None:
+        """Send what makes the answer whole; raises OSError when the client has gone.
+
+        To be called when the statement's session and query id are free again: a client that has the whole answer may
+        use them at once.
+        """
+        self._sender.write(self._rest)
         self._sender.end()
 
     def send(self, chunks: Iterable[bytes], *, hold_bytes: int) -> None:
-        """Send a result.
+        """Send a result, up to what `finish` sends.
 
         Raises:
             ClickHouseError: from `chunks`; when `started` is True, the client has been told inside the body.
@@ -90,8 +100,7 @@ class Response:
             headers["Content-Encoding"] = self._encoding
         self.started = True
         self._sender.head(HTTPStatus.OK, headers, len(body))
-        self._sender.write(body)
-        self._sender.end()
+        self._rest = body
 
     def _stream(self, held: Iterator[bytes], source: Iterator[bytes]) -> None:
         tag = secrets.token_hex(_TAG_BYTES)
@@ -112,12 +121,12 @@ class Response:
         except ClickHouseError as error:
             failure = error
             write(_late_error(error, tag))
-        if packer:
-            self._sender.write(packer.flush())
+        rest = packer.flush() if packer else b""
         if failure is not None:
             # The body is not ended: a client that knows nothing of the tag cannot take it for a whole result either.
+            self._sender.write(rest)
             raise failure
-        self._sender.end()
+        self._rest = rest
 
     def _result_headers(self) -> dict[str, str]:
         return self.headers | {"X-ClickHouse-Summary": summary(self.progress, time.monotonic() - self._started_at)}

@@ -150,6 +150,9 @@ class _Handler(BaseHTTPRequestHandler):
             response.describe(request.query_id, request.accept_encoding)
             with server.running.admitted(request.query_id, self.connection) as running:
                 execute(server.engine, server.sessions, running, request, body.chunks(), response)
+            body.drain()
+            self.close_connection = self.close_connection or not body.whole
+            response.finish()
         except ClickHouseError as error:
             self._fail(error, body, response)
         except OSError as error:
@@ -159,9 +162,6 @@ class _Handler(BaseHTTPRequestHandler):
             log.exception("a statement failed inside the front")
             reason = f"{type(error).__name__} inside the HTTP front"
             self._fail(ClickHouseError.of(ErrorCode.STD_EXCEPTION, reason), body, response)
-        else:
-            body.drain()
-            self.close_connection = self.close_connection or not body.whole
 
     def _fail(self, error: ClickHouseError, body: RequestBody | None, response: Response) -> None:
         # A client that is still sending would meet a closed connection instead of the answer.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,9 @@ class Session:
     def restore(self, settings: Iterable[str]) -> None:
         """Undo the settings and the database that a request brought along: they hold for that request only."""
         for name in settings:
-            self.handle.reset(name)
+            # The request may have failed because there is no such setting.
+            with suppress(ClickHouseError):
+                self.handle.reset(name)
         self.handle.use(_DEFAULT_DATABASE)
         for statement, parameters in self.statements.items():
             self.handle.run(statement, parameters)

@@ -13,6 +13,8 @@ import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from local.clickhouse.errors import ClickHouseError, ErrorCode
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -25,31 +27,37 @@ IN_MEMORY_BYTES = 32 << 20
 def staged(chunks: Iterator[bytes], folder: Path) -> Iterator[str]:
     """Collect `chunks` and give the path under which this process can read them; gone at the end, and with the process.
 
-    `folder` is on the disk that larger data is put on. Raises OSError when that is full, and what `chunks` raises.
+    `folder` is on the disk that larger data is put on.
+
+    Raises:
+        ClickHouseError: memory or disk is full. Also what `chunks` raises.
     """
     file = os.memfd_create("insert")
     try:
         size = 0
         for chunk in chunks:
             size += len(chunk)
-            if size - len(chunk) <= IN_MEMORY_BYTES < size:
-                file = _moved(file, folder)
-            _write(file, chunk)
+            # What `chunks` raises about the client must stay apart from what the disk raises.
+            try:
+                if size - len(chunk) <= IN_MEMORY_BYTES < size:
+                    _move(file, folder)
+                _write(file, chunk)
+            except OSError as error:
+                reason = f"Cannot hold the data of the insert: {error.strerror}"
+                raise ClickHouseError.of(ErrorCode.NOT_ENOUGH_SPACE, reason) from error
         yield f"/proc/self/fd/{file}"
     finally:
         os.close(file)
 
 
-def _moved(file: int, folder: Path) -> int:
-    """Copy what is in memory to a file that has no name; return its descriptor in place of `file`."""
+def _move(file: int, folder: Path) -> None:
+    """Copy what is in memory to a file that has no name, and let the descriptor stand for that."""
     with tempfile.TemporaryFile(dir=folder) as made:
-        on_disk = os.dup(made.fileno())
-    size = os.lseek(file, 0, os.SEEK_END)
-    copied = 0
-    while copied < size:
-        copied += os.sendfile(on_disk, file, copied, size - copied)
-    os.close(file)
-    return on_disk
+        size = os.lseek(file, 0, os.SEEK_END)
+        copied = 0
+        while copied < size:
+            copied += os.sendfile(made.fileno(), file, copied, size - copied)
+        os.dup2(made.fileno(), file, inheritable=False)
 
 
 def _write(file: int, chunk: bytes) -> None:

@@ -31,6 +31,22 @@ def test_session_survives_an_error(front):
     assert client.query("SELECT getSetting('max_threads')").result_rows == [(6,)]
 
 
+def test_session_and_query_id_are_free_when_the_answer_is_whole(front):
+    front.request("POST", "/?session_id=quick", b"SET max_threads = 6")
+    for statement in (b"SELECT 1", b"SELECT number FROM numbers(300000)", b"SELECT nothing", b"SET max_threads = 6"):
+        for _ in range(50):
+            _, headers, _ = front.request("POST", "/?session_id=quick&query_id=quick", statement)
+            assert headers.get("X-ClickHouse-Exception-Code") in {None, "47"}
+
+
+def test_session_survives_an_unknown_setting(front, database):
+    front.request("POST", "/?session_id=unknown", b"SET max_threads = 6")
+    bad = f"/?session_id=unknown&database={database}&max_block_size=5&nothing=1"
+    assert front.request("POST", bad, b"SELECT 1")[1]["X-ClickHouse-Exception-Code"] == "115"
+    state = b"SELECT currentDatabase(), getSetting('max_threads'), getSetting('max_block_size') = 5"
+    assert front.request("POST", "/?session_id=unknown", state)[2] == b"default\t6\t0\n"
+
+
 def test_other_sessions_see_nothing(front):
     client = front.client(session_id="one")
     client.command("SET max_threads = 5")

@@ -173,6 +173,12 @@ def test_staged_data_is_whole_in_memory_and_on_disk(tmp_path, monkeypatch, sizes
     assert not Path(path).exists()
 
 
+def test_full_disk_is_an_error_of_the_statement(tmp_path, monkeypatch):
+    monkeypatch.setattr(staging, "IN_MEMORY_BYTES", 10)
+    with pytest.raises(ClickHouseError, match="243"), staging.staged(iter([b"x" * 11]), tmp_path / "nowhere"):
+        pass
+
+
 def test_staging_closes_its_file_when_the_client_fails(tmp_path):
     before = set(Path("/proc/self/fd").iterdir())
 
