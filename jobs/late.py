@@ -8,7 +8,7 @@ import orjson
 from pyflink.table import DataTypes
 from pyflink.table.udf import ScalarFunction, udf
 
-from jobs.workers import clickhouse_sink, milliseconds, sink_metrics
+from jobs.workers import clickhouse_sink, sink_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,6 @@ class StoreLate(ScalarFunction):  # type: ignore[misc]
         event_type: pd.Series,
         event_time: pd.Series,
         received_at: pd.Series,
-        watermark: pd.Series,
     ) -> pd.Series:
         """Store one batch."""
         import pandas as pd
@@ -45,7 +44,7 @@ class StoreLate(ScalarFunction):  # type: ignore[misc]
 
         from connectors.clickhouse.arrow_sink import times
 
-        lateness = milliseconds(watermark) - event_time
+        lateness = received_at - event_time
         with self._metrics.timed(len(tenant_id)):
             self._sink.write(
                 "late_events",
@@ -71,25 +70,27 @@ class StoreLate(ScalarFunction):  # type: ignore[misc]
 
 
 def split(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
-    """Split the view `accepted` by the watermark into the views `on_time` and `late`, and store what is late.
+    """Split the view `accepted` into the views `on_time` and `late`, and store what is late.
 
-    Both views are computed from the same rows in the operator that follows the source of `accepted`, so that each row
-    meets one watermark.
+    Everything in `late` is left out of the stream's windows and counted by their revision instead, so an event is on time only when
+    no window of it can have been fired. That cannot be told by the watermark alone: after a recovery there is none at first, though
+    windows were fired before. So an event is `late` when it was late against its own append time, which no recovery or replay
+    changes, when the watermark has passed it, or when there is no watermark yet. Only the first of these makes it a late event to
+    users.
     """
-    t_env.create_temporary_view(
-        "on_time",
-        t_env.sql_query("SELECT * FROM accepted WHERE CURRENT_WATERMARK(ts) IS NULL OR ts > CURRENT_WATERMARK(ts)"),
-    )
-    t_env.create_temporary_view(
-        "late",
-        t_env.sql_query("SELECT *, CURRENT_WATERMARK(ts) AS clock FROM accepted WHERE ts <= CURRENT_WATERMARK(ts)"),
-    )
+    late_on_arrival = f"event_time <= received_at - {options.watermark_delay_ms}"
+    unsafe = f"(CURRENT_WATERMARK(ts) IS NULL OR ts <= CURRENT_WATERMARK(ts) OR {late_on_arrival})"
+    # The names and the number are ours. Both views meet the same watermark: they follow one source in one chain.
+    t_env.create_temporary_view("on_time", t_env.sql_query(f"SELECT * FROM accepted WHERE NOT {unsafe}"))  # noqa: S608
+    t_env.create_temporary_view("late", t_env.sql_query(f"SELECT * FROM accepted WHERE {unsafe}"))  # noqa: S608
     t_env.create_temporary_function(
         "store_late", udf(StoreLate(options), result_type=DataTypes.STRING(), func_type="pandas")
     )
     out.add_insert_sql(
-        """
+        f"""
         INSERT INTO late_topic
-        SELECT tenant_id, store_late(tenant_id, event_id, event_type, event_time, received_at, clock) FROM late
-        """
+        SELECT tenant_id, store_late(tenant_id, event_id, event_type, event_time, received_at)
+        FROM late
+        WHERE {late_on_arrival}
+        """  # noqa: S608 - a validated number
     )

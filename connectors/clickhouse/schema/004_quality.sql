@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS late_events
     event_id     String,
     event_type   LowCardinality(String),
     received_at  DateTime64(3, 'UTC'),
-    lateness_ms  Int64 COMMENT 'watermark minus event time'
+    lateness_ms  Int64 COMMENT 'append time minus event time'
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(event_time)
