@@ -102,7 +102,7 @@ def _flink_types(folder: Path) -> None:
     (jar,) = folder.glob("*.jar")
     with zipfile.ZipFile(jar) as archive:
         text = archive.read("META-INF/fabric8/flinkdeployments.flink.apache.org-v1.yml").decode()
-    # Operator 1.14 added Flink 2.2 to this list; the fields that the chart uses are the same in both.
+    # Operator 1.13 added Flink 2.2 to this list; the fields that the chart uses have not changed since 1.10.
     widened, count = re.subn(r"^( *)- v1_20$", r"\1- v1_20\n\1- v2_2", text, flags=re.MULTILINE)
     if count != 1:
         raise MissingProgramError(f"the list of Flink versions in {FLINK_OPERATOR} is not as expected")
