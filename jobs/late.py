@@ -72,11 +72,11 @@ class StoreLate(ScalarFunction):  # type: ignore[misc]
 def split(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
     """Split the view `accepted` into the views `on_time` and `late`, and store what is late.
 
-    Everything in `late` is left out of the stream's windows and counted by their revision instead, so an event is on time only when
-    no window of it can have been fired. That cannot be told by the watermark alone: after a recovery there is none at first, though
-    windows were fired before. So an event is `late` when it was late against its own append time, which no recovery or replay
-    changes, when the watermark has passed it, or when there is no watermark yet. Only the first of these makes it a late event to
-    users.
+    Everything in `late` is left out of the stream's windows and counted by their revision instead, so an event is on
+    time only when no window of it can have been fired. That cannot be told by the watermark alone: after a recovery
+    there is none at first, though windows were fired before. So an event is `late` when it was late against its own
+    append time, which no recovery or replay changes, when the watermark has passed it, or when there is no watermark
+    yet. Only the first of these makes it a late event to users.
     """
     late_on_arrival = f"event_time <= received_at - {options.watermark_delay_ms}"
     unsafe = f"(CURRENT_WATERMARK(ts) IS NULL OR ts <= CURRENT_WATERMARK(ts) OR {late_on_arrival})"

@@ -23,7 +23,7 @@ def component(config: StackConfig) -> Component:
         name="clickhouse",
         ports={"HTTP": config.clickhouse_port},
         prepare=lambda: folder.mkdir(parents=True, exist_ok=True),
-        command=(
+        command=lambda: (
             sys.executable,
             "-m",
             "local.clickhouse",

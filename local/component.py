@@ -28,7 +28,8 @@ class Component:
     """What listens where; all must be free before the start."""
     prepare: Callable[[], None] = nothing
     """Writes configuration and formats storage. May raise StackError."""
-    command: tuple[str, ...]
+    command: Callable[[], tuple[str, ...]]
+    """Returns the command line. May raise StackError."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables beside those of the calling process."""
     missing: Callable[[], str | None]

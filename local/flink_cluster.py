@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from local import flink_jvm
 from local.component import Component, StackError
 from local.config import HOST, REPOSITORY
 from local.http_probe import HttpProbeError, get_json
@@ -42,14 +43,16 @@ def taskmanager_name(number: int) -> str:
 
 
 def environment(config: StackConfig, process: str) -> dict[str, str]:
-    """Return the variables with which Flink's scripts find our configuration, jars and packages."""
+    """Return the variables with which Flink finds our configuration, jars and packages."""
     return {
         "FLINK_CONF_DIR": str(conf_folder(config, process)),
         # flink-python and the connectors are loaded by the cluster itself. Loaded with each job instead, thread mode
         # fails at the second job or the first restart in a JVM, because a native library cannot be loaded twice.
         "FLINK_LIB_DIR": str(folder(config) / "lib"),
+        "FLINK_OPT_DIR": str(FLINK_HOME / "opt"),
+        "FLINK_PLUGINS_DIR": str(FLINK_HOME / "plugins"),
+        "FLINK_BIN_DIR": str(FLINK_HOME / "bin"),
         "FLINK_LOG_DIR": str(config.logs),
-        "FLINK_PID_DIR": str(folder(config) / "pids" / process),
         # The interpreter inside a TaskManager does not know of the virtual environment it was made for.
         "PYTHONPATH": f"{REPOSITORY}:{_SITE_PACKAGES}",
     }
@@ -72,7 +75,7 @@ def jobmanager(config: StackConfig) -> Component:
                 "web.log.path": str(config.logs / "jobmanager.log"),
             },
         ),
-        command=(str(FLINK_HOME / "bin" / "jobmanager.sh"), "start-foreground"),
+        command=lambda: _command(config, "jobmanager", flink_jvm.Kind.JOBMANAGER),
         environment=environment(config, "jobmanager"),
         missing=lambda: _jobmanager_missing(config),
         address=f"http://{HOST}:{config.flink_port}",
@@ -96,7 +99,7 @@ def taskmanager(config: StackConfig, number: int) -> Component:
                 "taskmanager.resource-id": f"{name}-{time.time_ns() // 1_000_000}",
             },
         ),
-        command=(str(FLINK_HOME / "bin" / "taskmanager.sh"), "start-foreground"),
+        command=lambda: _command(config, name, flink_jvm.Kind.TASKMANAGER),
         environment=environment(config, name),
         missing=lambda: _taskmanager_missing(config, name),
         address="1 slot",
@@ -110,6 +113,11 @@ def resource_id(config: StackConfig, process: str) -> str | None:
     except OSError:
         return None
     return str(written["taskmanager"]["resource-id"])
+
+
+def _command(config: StackConfig, process: str, kind: flink_jvm.Kind) -> tuple[str, ...]:
+    distribution = flink_jvm.Distribution(home=FLINK_HOME, lib=folder(config) / "lib")
+    return flink_jvm.command(distribution, kind, conf_folder(config, process), folder(config) / "jvm")
 
 
 def _prepare(config: StackConfig, process: str, of_process: Mapping[str, object]) -> None:
@@ -126,8 +134,7 @@ def _prepare(config: StackConfig, process: str, of_process: Mapping[str, object]
     settings = yaml.safe_load((_TEMPLATES / CONFIG_NAME).read_text(encoding="utf-8"))
     for key, value in (_of_stack(config) | {"io.tmp.dirs": str(temporary)} | dict(of_process)).items():
         _put(settings, key, value)
-    # Flink's scripts read one line a key, so nothing may be folded.
-    text = yaml.safe_dump(settings, width=100_000, sort_keys=False)
+    text = yaml.safe_dump(settings, sort_keys=False)
     (target / CONFIG_NAME).write_text("# Written by the local stack at every start.\n" + text, encoding="utf-8")
 
 

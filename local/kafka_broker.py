@@ -93,7 +93,7 @@ def component(config: StackConfig) -> Component:
         ports={"clients": config.kafka_port, "controller": config.controller_port},
         prepare=lambda: _prepare(config, folder),
         # The broker serves from the page cache; its heap only holds requests in flight.
-        command=(
+        command=lambda: (
             *_java(folder, "-Xms256m", "-Xmx512m", "-XX:+UseG1GC"),
             "kafka.Kafka",
             str(folder / "server.properties"),

@@ -32,7 +32,7 @@ def component(config: StackConfig) -> Component:
         name="prometheus",
         ports={"HTTP": config.prometheus_port},
         prepare=lambda: _prepare(config, folder, settings),
-        command=(
+        command=lambda: (
             PROGRAM,
             f"--config.file={settings}",
             f"--storage.tsdb.path={folder / 'data'}",

@@ -31,7 +31,7 @@ def component(config: StackConfig) -> Component:
         name="redis",
         ports={"clients": config.redis_port},
         prepare=lambda: folder.mkdir(parents=True, exist_ok=True),
-        command=("redis-server", *(part for name, value in settings.items() for part in (f"--{name}", value))),
+        command=lambda: ("redis-server", *(part for name, value in settings.items() for part in (f"--{name}", value))),
         missing=lambda: _missing(config.redis_port),
         address=f"redis://{HOST}:{config.redis_port}/0",
     )

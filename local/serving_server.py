@@ -31,7 +31,7 @@ def component(config: StackConfig) -> Component:
         name="serving",
         needs=("kafka", "clickhouse", "redis"),
         ports={"gRPC": config.grpc_port, "HTTP": config.http_port},
-        command=(sys.executable, "-m", "serving", *(part for option in options.items() for part in option)),
+        command=lambda: (sys.executable, "-m", "serving", *(part for option in options.items() for part in option)),
         environment={"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'serving' / 'gen'}"},
         missing=lambda: _missing(address),
         address=f"{address} (gRPC), http://{HOST}:{config.http_port}",

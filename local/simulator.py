@@ -21,7 +21,7 @@ def component(config: StackConfig) -> Component:
     return Component(
         name="simulator",
         needs=("kafka", "job"),
-        command=(
+        command=lambda: (
             sys.executable,
             "-m",
             "bench.world",

@@ -49,14 +49,15 @@ def launch(config: StackConfig, records: ProcessRecords, component: Component) -
     """
     require_free(component.name, component.ports, config.port_base)
     component.prepare()
+    command = component.command()
     log = log_path(config, component.name)
     if log.exists():  # what is read at a failure must belong to it
         log.replace(log.with_suffix(".previous.log"))
     try:
-        record = process.start(component.command, component.environment, REPOSITORY, log)
+        record = process.start(command, component.environment, REPOSITORY, log)
     except OSError as error:
         raise StackError(
-            f"{component.name}: {component.command[0]} cannot be started ({error.strerror}): run `make toolchain env`"
+            f"{component.name}: {command[0]} cannot be started ({error.strerror}): run `make toolchain env`"
         ) from error
     records.write(component.name, record)
     return record

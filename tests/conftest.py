@@ -81,7 +81,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     from local.stack import Stack
 
     folder = tmp_path_factory.mktemp("stack")
-    running = Stack(StackConfig(run_dir=folder, port_base=free_port_base(), checkpoint_seconds=5), report=print)
+    running = Stack(
+        StackConfig(run_dir=folder, port_base=free_port_base(), checkpoint_seconds=5, start_timeout_seconds=600),
+        report=print,
+    )
     running.up(without=["prometheus"])
     try:
         yield running

@@ -49,7 +49,6 @@ class ConsumerLag:
                 bootstrap_servers=self._bootstrap,
                 bootstrap_timeout_ms=REQUEST_MS,
                 request_timeout_ms=REQUEST_MS,
-                metrics_enabled=False,
             )
         described = self._admin.describe_topics([self._topic])
         partitions = [

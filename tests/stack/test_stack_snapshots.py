@@ -42,7 +42,7 @@ def own_jobs(config, *job_ids):
 
 def test_the_first_start_has_no_snapshot(config):
     assert flink_job.newest_snapshot(config) is None
-    assert "-s" not in flink_job.component(config).command
+    assert "-s" not in flink_job.component(config).command()
 
 
 def test_the_newest_complete_snapshot_of_the_job_is_taken(config):
@@ -53,7 +53,7 @@ def test_the_newest_complete_snapshot_of_the_job_is_taken(config):
     snapshot(config, "checkpoints/another/chk-1", age=10)
     own_jobs(config, "own1", "own2")
     assert flink_job.newest_snapshot(config) == newest
-    command = flink_job.component(config).command
+    command = flink_job.component(config).command()
     assert command[command.index("-s") + 1] == newest.as_uri()
 
 
@@ -66,14 +66,14 @@ def test_a_savepoint_at_the_stop_wins_over_the_checkpoints_before_it(config):
 
 def test_fresh_ignores_every_snapshot_and_reads_from_the_start(config):
     snapshot(config, "savepoints/savepoint-aa", age=1)
-    command = flink_job.component(config, fresh=True).command
+    command = flink_job.component(config, fresh=True).command()
     assert "-s" not in command
     assert command[command.index("--start") + 1] == "earliest"
 
 
 def test_options_of_the_user_reach_the_job_and_win(tmp_path):
     config = StackConfig(run_dir=tmp_path, job_options=("--clock-tick-ms", "0"))
-    command = flink_job.component(config).command
+    command = flink_job.component(config).command()
     assert command[-2:] == ("--clock-tick-ms", "0")
     assert command.index(str(REPOSITORY / "jobs" / "measurement.py")) < command.index("--kafka-bootstrap")
 
