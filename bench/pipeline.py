@@ -1,9 +1,9 @@
 """The running pipeline under load: latency from an event's creation to a gRPC answer, lag, and that nothing is lost.
 
-`python -m bench.pipeline --rate 10000 --seconds 60` sends events to the stack that runs (`make up`), with timing probes among
-them, watches the answers over gRPC, and prints a table and one JSON object. Load is open-loop: an event's latency counts
-from when it was due, whether or not the producer was in time. The figures are this machine's, with the whole stack and
-the producer on it.
+`python -m bench.pipeline --rate 10000 --seconds 60` sends events to the stack that runs (`make up`), with timing probes
+among them, watches the answers over gRPC, and prints the lag as it goes and one JSON object. Load is open-loop: an
+event's latency counts from when it was due, whether or not the producer was in time. The figures are this machine's,
+with the whole stack and the producer on it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 
 import clickhouse_connect
 import grpc
+
+import serving  # noqa: F401 - puts the generated messages on the path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,7 +147,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--endpoints", default=".run/endpoints.json", help="written by `make up`")
     parser.add_argument("--database", default="tributary")
     chosen = parser.parse_args(arguments)
-    sys.path.insert(0, str(Path(__file__).parent.parent / "serving" / "gen"))
     figures = asyncio.run(measure(chosen))
     print(json.dumps(figures))
     return 0 if figures["valid"] + figures["quarantined"] >= figures["produced"] else 1
