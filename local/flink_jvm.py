@@ -1,7 +1,7 @@
 """The command lines of Flink's processes, as its `flink-console.sh` makes them.
 
 Its scripts start three JVMs to work them out, for every process and every start. Here one is started for each kind
-of process, and its answer is kept: a third of the CPU time of starting a cluster, and a dead TaskManager is back sooner.
+of process, and its answer is kept: a third less CPU time to start a cluster, and a dead TaskManager is back sooner.
 """
 
 from __future__ import annotations
