@@ -102,4 +102,5 @@ bench: ready ## Run the benchmarks
 .PHONY: clean
 clean: ## Stop the stack and remove its data, the environments, the jars and all that is generated
 	@if [ -x $(SERVING) ]; then $(SERVING) -m local down; fi
-	@rm -rf $(RUN_DIR) .venv .cache serving/gen results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@if [ -d "$(RUN_DIR)/pids" ]; then rm -rf "$(RUN_DIR)"; fi
+	@rm -rf .venv .cache serving/gen results .pytest_cache .mypy_cache .ruff_cache .hypothesis

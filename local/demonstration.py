@@ -38,14 +38,16 @@ def demonstrate(stack: Stack, only: Iterable[str], without: Iterable[str], repor
 
     Raises:
         StackError: a component did not start.
-        KeyboardInterrupt: when interrupted, after everything has stopped.
+        KeyboardInterrupt: interrupted before everything was up; what had started has stopped again.
     """
     chosen = choose(stack.config, only, without)
+    stack.up([*chosen, SIMULATOR])
     try:
-        stack.up([*chosen, SIMULATOR])
         for line in _welcome(stack):
             report(line)
         _follow(stack.config, report)
+    except KeyboardInterrupt:
+        report("stopping; the data stays, and the next start goes on from here")
     finally:
         stack.down()
 

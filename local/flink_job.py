@@ -21,6 +21,8 @@ JOB_NAME = "tributary-measurement"
 _SAVEPOINT_SECONDS = 60.0
 _CANCEL_SECONDS = 30.0
 _POLL_SECONDS = 0.2
+# The newest checkpoint may be several starts old when the jobs since then did not live to make one.
+_JOBS_REMEMBERED = 20
 _CAUSE_LENGTH = 500
 # The command plans the job once and ends: compiling less of the planner halved its CPU time (22 s to 12 s, measured).
 _SHORT_LIVED_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -170,7 +172,7 @@ def _remember(config: StackConfig) -> None:
     job = running_job(config)
     if job is not None:
         known = [job_id for job_id in _remembered(config) if job_id != job.job_id]
-        _record(config).write_text(json.dumps([*known, job.job_id]), encoding="utf-8")
+        _record(config).write_text(json.dumps([*known, job.job_id][-_JOBS_REMEMBERED:]), encoding="utf-8")
 
 
 def _exists(config: StackConfig) -> bool:

@@ -115,8 +115,15 @@ class Stack:
         """Kill a component as a crash would (SIGKILL) and return the process id it had.
 
         The supervisor starts it again.
+
+        Raises:
+            StackError: it is not part of the running stack, or not a process.
         """
         record = self._known(name)
+        if name == JOB:
+            raise StackError(
+                "the job is not a process: kill a TaskManager or the JobManager, or cancel the job on Flink's pages"
+            )
         process.kill(record)
         return record.pid
 
