@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -55,13 +56,16 @@ class Chart:
         return str(refused.value)
 
     def call(self, *arguments: str) -> str:
-        """Run helm; raises RefusedError."""
-        done = subprocess.run(
-            [self.helm, *arguments], capture_output=True, text=True, timeout=_RENDER_SECONDS, check=False
-        )
-        if done.returncode:
-            raise RefusedError(done.stdout + done.stderr)
-        return done.stdout
+        """Run helm and return what it printed; raises RefusedError. The same call is run once."""
+        return _run(self.helm, arguments)
+
+
+@functools.cache
+def _run(helm: Path, arguments: tuple[str, ...]) -> str:
+    done = subprocess.run([helm, *arguments], capture_output=True, text=True, timeout=_RENDER_SECONDS, check=False)
+    if done.returncode:
+        raise RefusedError(done.stdout + done.stderr)
+    return done.stdout
 
 
 def values_of(value_set: str) -> str:

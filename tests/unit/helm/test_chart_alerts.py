@@ -1,7 +1,8 @@
-"""The alert rules: valid PromQL over metrics that exist, raised and quiet when they should be."""
+"""Alert rules and dashboard: valid PromQL over metrics that exist; alerts raised and quiet when they should be."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ FLINK_METRICS = {
     "flink_jobmanager_numRunningJobs",
     "flink_jobmanager_job_numRestarts",
     "flink_jobmanager_job_numberOfCompletedCheckpoints",
+    "flink_jobmanager_job_lastCheckpointDuration",
+    "flink_taskmanager_job_task_busyTimeMsPerSecond",
+    "flink_taskmanager_job_task_backPressuredTimeMsPerSecond",
 }
 SERVING = 'namespace="marketing",service="measure-serving"'
 FLINK = 'namespace="marketing",pod="measure-measurement-5d8f",tributary_job="measurement"'
@@ -55,16 +59,50 @@ def test_rules_are_valid(rules_file: Path) -> None:
     assert promtool("check", "rules", rules_file) == ""
 
 
-def test_metrics_exist(rules: dict[str, Any]) -> None:
-    """Each metric of an expression is one that serving or Flink exposes."""
+def metrics_of(expressions: list[str]) -> set[str]:
+    """The metrics that expressions read: names before a selector."""
+    return {name for text in expressions for name in re.findall(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\{", text)}
+
+
+def known_metrics() -> set[str]:
+    """What serving and Flink expose."""
     known = set(FLINK_METRICS)
     known |= {metric.name + ("_total" if metric.kind is Kind.COUNTER else "") for metric in PIPELINE_METRICS}
     for family in ServingMetrics().registry.collect():
         ending = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(family.type, ("",))
         known |= {family.name + suffix for suffix in ending}
-    used = {name for rule in all_rules(rules) for name in re.findall(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\{", rule["expr"])}
-    assert used
-    assert used - known == set()
+    return known
+
+
+def test_metrics_exist(rules: dict[str, Any]) -> None:
+    used = metrics_of([rule["expr"] for rule in all_rules(rules)])
+    assert len(used) > 5
+    assert used - known_metrics() == set()
+
+
+def test_dashboard_shows_what_exists(chart: Chart, tmp_path: Path) -> None:
+    """Every panel's expression is valid and reads metrics that exist; no panel covers another."""
+    found = of_kind(chart.render("everything"), "ConfigMap")["measure-dashboard"]
+    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    dashboard = json.loads(found["data"]["tributary.json"])
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    assert len(expressions) > 10
+    assert metrics_of(expressions) - known_metrics() == set()
+    recorded = [
+        {"record": f"panel:{number}", "expr": re.sub(r"\$\w+", "x", text.replace("$__rate_interval", "5m"))}
+        for number, text in enumerate(expressions)
+    ]
+    rules = tmp_path / "panels.yaml"
+    rules.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": recorded}]}), encoding="utf-8")
+    assert promtool("check", "rules", rules) == ""
+    cells = [
+        (column, row)
+        for place in (panel["gridPos"] for panel in dashboard["panels"])
+        for column in range(place["x"], place["x"] + place["w"])
+        for row in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(column for column, _ in cells) < 24
 
 
 def test_every_alert_says_what_and_what_to_do(rules: dict[str, Any]) -> None:
