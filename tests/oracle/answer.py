@@ -37,6 +37,7 @@ class Answer:
         settings: dict[str, str | bool | int | float | list[str]] = {"memory_limit": _MEMORY, "threads": _THREADS}
         self.connection = duckdb.connect(str(Path(self._folder.name) / "oracle.duckdb"), config=settings)
         try:
+            self.connection.execute("SET enable_progress_bar = false")
             messages.load(self.connection, [Path(file) for file in files])
             campaign_sums.add_windows(self.connection)
             campaign_sums.add_rollups(self.connection)

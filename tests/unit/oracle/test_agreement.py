@@ -1,0 +1,118 @@
+"""The pipeline's own functions against the oracle, without Flink: verdicts, credits, journeys of a world with faults."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from bench.world.command_line import main
+from connectors.kafka.decode_batch import BatchDecoder
+from connectors.schema_registry import open_registry
+from tests.oracle import Answer
+from tests.oracle.credits import credit_flaw
+from tests.unit.world.conftest import EVERY_FAULT, SCHEMAS
+from udfs.attribution.person import apply_facts
+from udfs.attribution.settings import AttributionSettings
+
+
+@pytest.fixture(scope="module")
+def record_file(tmp_path_factory, seed):
+    path = tmp_path_factory.mktemp("world") / "record.jsonl"
+    shape = [
+        "--count",
+        "6000",
+        "--edge-share",
+        "0.2",
+        "--mix",
+        "0.2,0.7,0.1",
+        "--seed",
+        str(seed),
+        "--faults",
+        EVERY_FAULT,
+    ]
+    # 25 days, so that touches lie on both sides of the look-back.
+    pace = ["--clock", "fixed", "--start", "2026-10-10", "--rate", "10", "--speed", "3600"]
+    assert main(["write", "--out", str(path), *shape, *pace]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def decoded(record_file):
+    lines = [json.loads(line) for line in record_file.read_bytes().splitlines()]
+    values = [None if line["value_b64"] is None else base64.b64decode(line["value_b64"]) for line in lines]
+    decoder = BatchDecoder(open_registry(str(SCHEMAS)))
+    return decoder.decode_batch(values, [line["key"] for line in lines], [line["produced_at"] for line in lines])
+
+
+@pytest.fixture(scope="module")
+def answer(record_file):
+    with Answer(record_file) as computed:
+        yield computed
+
+
+def test_every_message_gets_the_same_verdict_and_the_same_columns(decoded, answer):
+    names = ["tenant_id", "customer_id", "journey_id", "campaign_id", "channel", "kind", "currency", "impressions"]
+    names += ["clicks", "conversions", "cost_micros", "revenue_micros", "value_micros"]
+    rows = answer.rows(f"SELECT reasons, {', '.join(names)} FROM messages ORDER BY n")
+    assert len(rows) == len(decoded["reasons"])
+    for number, (reasons, *expected) in enumerate(rows):
+        assert sorted(filter(None, decoded["reasons"][number].split(","))) == reasons
+        found = [decoded[name][number] for name in names]
+        if reasons:
+            assert found[0] == expected[0]
+        else:
+            assert found == expected
+
+
+def test_every_conversion_gets_the_same_credits_and_every_journey_the_same_figures(decoded, answer, randomness):
+    credited, journeys = attributed(decoded, randomness)
+    conversions = list(answer.conversions())
+    assert len(conversions) > 100
+    assert {(made.tenant_id, made.conversion_id) for made in conversions} == set(credited)
+    for made in conversions:
+        found = credited[made.tenant_id, made.conversion_id]
+        ids, channels, campaigns, times = (list(column) for column in zip(*found["touches"], strict=True))
+        common = found | {"touchpoint_ids": ids, "channels": channels, "campaign_ids": campaigns, "times": times}
+        for model, credit in found["models"].items():
+            row = common | {"model": model, "weights": credit["weights"], "micros": credit["credited_micros"]}
+            assert credit_flaw(made, row) is None
+    names = [
+        "customer_id",
+        "stage",
+        "started_at",
+        "last_event_at",
+        "touchpoints",
+        "conversions",
+        "value_micros",
+        "currency",
+    ]
+    expected = answer.rows(f"SELECT tenant_id, journey_id, {', '.join(names)} FROM journeys")
+    assert {(tenant, journey): tuple(rest) for tenant, journey, *rest in expected} == {
+        key: tuple(journey[name] for name in names) for key, journey in journeys.items()
+    }
+
+
+def attributed(decoded, randomness):
+    """The newest attribution and journey of each, after the accepted facts in small batches."""
+    seen, persons = set(), {}
+    for outcome, tenant, event, fact in zip(
+        *(decoded[name] for name in ("outcome", "tenant_id", "event_id", "journey_fact")), strict=True
+    ):
+        if outcome == "valid" and (tenant, event) not in seen:
+            seen.add((tenant, event))
+            if fact:
+                person = json.loads(fact)
+                persons.setdefault((person[1], person[2]), []).append(person)
+    credited, journeys = {}, {}
+    for facts in persons.values():
+        state = None
+        while facts:
+            size = randomness.randint(1, 4)
+            update = apply_facts(state, facts[:size], AttributionSettings())
+            state = update.state
+            del facts[:size]
+            credited |= {(made["tenant_id"], made["conversion_id"]): made for made in update.attributions}
+            journeys |= {(made["tenant_id"], made["journey_id"]): made for made in update.journeys}
+    return credited, journeys
