@@ -20,7 +20,12 @@ def new_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
     made: list[Stack] = []
 
     def make(**settings: object) -> Stack:
-        defaults = {"run_dir": tmp_path_factory.mktemp("run"), "port_base": free_port_base(), "taskmanagers": 1}
+        defaults = {
+            "run_dir": tmp_path_factory.mktemp("run"),
+            "port_base": free_port_base(),
+            "taskmanagers": 1,
+            "start_timeout_seconds": 600,
+        }
         made.append(Stack(StackConfig(**(defaults | settings)), report=print))
         return made[-1]
 
