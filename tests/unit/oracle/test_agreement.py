@@ -1,4 +1,4 @@
-"""The pipeline's own functions against the oracle, without Flink: verdicts, credits, journeys of a world with faults."""
+"""The pipeline's own functions against the oracle, without Flink: verdicts, credits and journeys."""
 
 from __future__ import annotations
 
