@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
 import time
 from collections import Counter
@@ -167,7 +168,7 @@ class PipelineFigures(Collector):
         self._values[EVENTS_QUARANTINED] = self._by_tenant(Counter(self._ingest.reasons))
 
     async def _refresh_live(self) -> None:
-        newest = sorted(self._hub.windows(), key=lambda entry: -entry[1].end_ms)[: self._score_series]
+        newest = heapq.nlargest(self._score_series, self._hub.windows(), key=lambda entry: entry[1].end_ms)
         scores: dict[tuple[str, ...], float] = {}
         for tenant_id, window in newest:
             sums = window.sums

@@ -6,8 +6,6 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serving.queries.history import HistoryUnavailable
-
 if TYPE_CHECKING:
     from serving.metrics import ServingMetrics
     from serving.queries.history import History
@@ -36,7 +34,9 @@ class StoreHealth:
 
     async def probe(self) -> None:
         """Ask both stores."""
-        self.history_up, self.hot_store_up = await asyncio.gather(self._history_answers(), self.hot_store.answers())
+        self.history_up, self.hot_store_up = await asyncio.gather(
+            self.history.answers(PROBE_SECONDS), self.hot_store.answers()
+        )
         self.metrics.store_up.labels("history").set(self.history_up)
         self.metrics.store_up.labels("hot_store").set(self.hot_store_up)
 
@@ -48,10 +48,3 @@ class StoreHealth:
             for service in server.service_names:
                 await server.set_serving(service, serving=self.ready if service == EITHER_STORE else self.history_up)
             await asyncio.sleep(PROBE_SECONDS)
-
-    async def _history_answers(self) -> bool:
-        try:
-            await self.history.rows("SELECT 1", {}, name="probe", seconds=PROBE_SECONDS)
-        except HistoryUnavailable:
-            return False
-        return True

@@ -3,10 +3,12 @@ windows."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from serving.queries.history import HistoryUnavailable
 from serving.queries.memo import Memo
 from serving.queries.tiling import (
     DAY_MS,
@@ -33,6 +35,7 @@ NEWEST_MINUTE_KEPT_SECONDS = 1.0
 # Looking for it in two days of rows is cheap; only a tenant that was silent for longer costs more.
 NEWEST_MINUTE_LOOKBACK_MS = 2 * DAY_MS
 TENANTS_KEPT = 10_000
+RETRY_SECONDS = 1.0
 # A campaign without a window for this long is not shown as current: the time that its entry lives in the hot store.
 CURRENT_MS = 5 * MINUTE_MS
 
@@ -252,24 +255,35 @@ class CampaignMetricsQueries:
         self._newest_minutes: Memo[int | None] = Memo(TENANTS_KEPT)
 
     async def newest_minute(self, tenant_id: str, seconds: float) -> int | None:
-        """Return the start (ms) of the newest minute row, None when there is none; at most a second old."""
+        """Return the start (ms) of the newest minute row, None when there is none; at most a second old.
+
+        Callers share one look, which has the history's own time limit; each waits for it no longer than `seconds`.
+        """
 
         async def look() -> int | None:
             since = int(time.time() * 1000) - NEWEST_MINUTE_LOOKBACK_MS
-            return await self._newest_minute_since(tenant_id, since, seconds) or await self._newest_minute_since(
-                tenant_id, 0, seconds
-            )
+            return await self._newest_minute_since(tenant_id, since) or await self._newest_minute_since(tenant_id, 0)
 
-        value, _ = await self._newest_minutes.get(tenant_id, NEWEST_MINUTE_KEPT_SECONDS, look)
+        try:
+            async with asyncio.timeout(seconds):
+                value, _ = await self._newest_minutes.get(tenant_id, NEWEST_MINUTE_KEPT_SECONDS, look)
+        except TimeoutError:
+            why = f"newest_minute took longer than {seconds:.1f} s"
+            raise HistoryUnavailable(why, RETRY_SECONDS) from None
         return value
 
-    async def _newest_minute_since(self, tenant_id: str, since_ms: int, seconds: float) -> int | None:
+    async def _settled(self, tenant_id: str, seconds: float) -> tuple[int, float]:
+        """Return the time before which every minute's row is there, and the seconds that are left."""
+        began = time.monotonic()
+        settled = settled_before(await self.newest_minute(tenant_id, seconds))
+        return settled, max(0.0, seconds - (time.monotonic() - began))
+
+    async def _newest_minute_since(self, tenant_id: str, since_ms: int) -> int | None:
         rows = await self._history.rows(
             "SELECT toUnixTimestamp64Milli(max(bucket_start)) FROM campaign_rollups "  # noqa: S608 - an integer; the tenant is bound
             f"WHERE tenant_id = {{tenant:String}} AND grain = 'minute' AND bucket_start >= {moment(since_ms)}",
             {"tenant": tenant_id},
             name="newest_minute",
-            seconds=seconds,
         )
         # The maximum of no rows is the epoch.
         return int(rows[0][0]) or None
@@ -279,7 +293,7 @@ class CampaignMetricsQueries:
     ) -> list[Group]:
         """Return the exact sums of [start_ms, end_ms), both as `tiling.round_outwards` returns them, one group a
         row."""
-        settled = settled_before(await self.newest_minute(tenant_id, seconds))
+        settled, seconds = await self._settled(tenant_id, seconds)
         pieces = cover(start_ms, end_ms, settled)
         return await self._add_up(tenant_id, pieces, "0", selection, split, page, seconds, "campaign_sums")
 
@@ -296,7 +310,7 @@ class CampaignMetricsQueries:
     ) -> list[Group]:
         """Return the exact sums of each step of [start_ms, end_ms), whose ends are steps' borders. A step without
         events has no row."""
-        settled = settled_before(await self.newest_minute(tenant_id, seconds))
+        settled, seconds = await self._settled(tenant_id, seconds)
         pieces = cover(start_ms, end_ms, settled, step)
         width, begin = WIDTH_MS[step], origin(step)
         of_row = f"intDiv(r.start_ms - {begin}, {width}) * {width} + {begin}"
@@ -313,7 +327,7 @@ class CampaignMetricsQueries:
         found = await self._history.rows(sql, parameters, name="sliding_windows", seconds=seconds)
         return [_group(row) for row in found]
 
-    async def newest_windows(self, tenant_id: str, limit: int, seconds: float) -> list[Window]:
+    async def newest_windows(self, tenant_id: str, limit: int) -> list[Window]:
         """Return the newest window of each campaign, channel and currency that has one in the last five minutes, in
         order of their key."""
         since = int(time.time() * 1000) - CURRENT_MS
@@ -329,7 +343,6 @@ class CampaignMetricsQueries:
             """,  # noqa: S608 - built from constants and integers; the tenant is bound
             {"tenant": tenant_id},
             name="newest_windows",
-            seconds=seconds,
         )
         return [Window(row[0], row[1], row[2], row[3], Sums(*row[4:10]), revision=row[10]) for row in found]
 

@@ -41,8 +41,6 @@ REFRESH_WITHOUT_HOT_STORE_SECONDS = 1.0
 OLDEST_LIST_SECONDS = 60.0
 # A first list is waited for only so long, when the hot store could answer without it.
 FIRST_LIST_SECONDS = 2.0
-# Own time limit of the shared reads, because no single caller's deadline can be theirs.
-SHARED_READ_SECONDS = 8.0
 
 # What a client should wait when nothing is known: about as long as a circuit stays open.
 RETRY_SECONDS = 1.0
@@ -141,7 +139,8 @@ class CurrentWindows:
         return held
 
     async def _read_history(self, tenant_id: str) -> list[Window]:
-        return await self._queries.newest_windows(tenant_id, MOST_KNOWN_WINDOWS, SHARED_READ_SECONDS)
+        # Shared by callers with different deadlines, so it has the history's own time limit.
+        return await self._queries.newest_windows(tenant_id, MOST_KNOWN_WINDOWS)
 
     def _live(self, tenant_id: str) -> list[Window]:
         known = self._hub.known(tenant_id)

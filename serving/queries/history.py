@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 ATTEMPTS = 3
+# A query that was given at least this share of the configured time-out and did not end counts as a fault of the store.
+TELLING_SHARE = 0.5
 # A page holds at most 10,000 rows; an aggregate that returns more than this is a mistake in the query.
 MAX_RESULT_ROWS = 100_000
 MAX_MEMORY_BYTES = 2 * 1024**3
@@ -87,10 +89,12 @@ class History:
         self.breaker = CircuitBreaker()
 
     async def rows(
-        self, sql: str, parameters: Mapping[str, Any], *, name: str, seconds: float = math.inf
+        self, sql: str, parameters: Mapping[str, Any], *, name: str, seconds: float = math.inf, trivial: bool = False
     ) -> Sequence[Sequence[Any]]:
-        """Return the rows of a query; `name` stands for it in metrics and log. Takes at most `seconds`, or the
-        configured time-out.
+        """Return the rows of a query; `name` stands for it in metrics and log.
+
+        Takes at most `seconds`, or the configured time-out. A query that is `trivial` is answered at once by a healthy
+        store: that it took too long counts as a fault, however short the time was.
 
         Raises:
             HistoryUnavailable: no answer in that time, or the circuit is open.
@@ -105,8 +109,8 @@ class History:
             outcome = "answered"
         except TimeoutError:
             outcome = "timed_out"
-            # A caller with a short deadline says nothing about the store; its own time-out does.
-            if limit >= self._timeout:
+            # A caller with a short deadline says nothing about the store.
+            if trivial or limit >= self._timeout * TELLING_SHARE:
                 self.breaker.failed()
             why = f"{name} took longer than {limit:.1f} s"
             raise HistoryUnavailable(why, self._retry_after()) from None
@@ -118,6 +122,14 @@ class History:
         finally:
             self._metrics.store_seconds.labels("history", name, outcome).observe(time.monotonic() - began)
         return rows
+
+    async def answers(self, seconds: float) -> bool:
+        """Tell whether ClickHouse answers at all within some seconds."""
+        try:
+            await self.rows("SELECT 1", {}, name="probe", seconds=seconds, trivial=True)
+        except HistoryUnavailable:
+            return False
+        return True
 
     async def close(self) -> None:
         """Close the connections."""

@@ -43,6 +43,10 @@ async def test_alerts_newest_first_in_pages(server, tenant, history_address, now
         if not request.page_token:
             break
     raised, cleared = alerts_pb2.ALERT_STATE_RAISED, alerts_pb2.ALERT_STATE_CLEARED
+    only_raised = alerts_pb2.ListAlertsRequest(tenant_id=tenant)
+    only_raised.selection.states.append(raised)
+    # The first state of a0 is still stored beside its newest one.
+    assert [a.alert_id for a in (await server.alerts.ListAlerts(only_raised)).alerts] == ["a1", "a2", "a3", "a4"]
     assert got == [("a0", cleared, 70.0), *((f"a{i}", raised, 41.5) for i in (1, 2, 3, 4))]
 
 

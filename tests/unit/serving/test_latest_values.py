@@ -28,7 +28,7 @@ def newest(log):
 
 @given(records)
 def test_values_are_the_newest_version_of_each_key(log):
-    assert {key: value for key, value in ((v[0], v) for v in filled(log).values())} == newest(log)
+    assert {v[0]: v for v in filled(log).values()} == newest(log)
 
 
 @given(records, st.integers(0, 60))

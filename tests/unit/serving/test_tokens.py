@@ -7,10 +7,10 @@ import base64
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tributary.v1 import campaign_metrics_pb2 as pb
 
 from serving.errors import ServingError
 from serving.handlers.tokens import make_token, read_token
-from tributary.v1 import campaign_metrics_pb2 as pb
 
 PAGING = ("page_token", "page_size")
 KINDS = (int, str)
