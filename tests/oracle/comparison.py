@@ -95,14 +95,15 @@ def compare(
     *record_files: Path | str,
     tables: Sequence[str] = TABLES,
     tenants: Sequence[str] = (),
+    late_after_ms: int = 1_000,
 ) -> list[Difference]:
     """The differences between what a database holds and what the record files say, one per table that differs.
 
-    Give all files of the topic in the order in which they were produced. Every table is read with FINAL.
-    `late_events` must only hold accepted events: which events are late depends on the watermark, and no file can
-    tell. `tenants` leaves out the rows of all others on both sides, for a database that several runs share. `journeys`
-    cannot be compared where several customers claim a journey (`--anonymous-share`). Raises ValueError for a table
-    that is not one of TABLES, RecordFileError for files that cannot be judged, and what the client raises.
+    Give all files of the topic in the order in which they were produced. Every table is read with FINAL. `tenants`
+    leaves out the rows of all others on both sides, for a database that several runs share. `late_events` must hold
+    every accepted event that was sent `late_after_ms` after it happened, and may hold others that were appended so
+    late. Raises ValueError for a table that is not one of TABLES, RecordFileError for files that cannot be judged, and
+    what the client raises.
     """
     unknown = set(tables) - set(TABLES)
     if unknown:
@@ -114,7 +115,7 @@ def compare(
         if "attribution_credits" in tables:
             found.append(_compare_credits(scope))
         if "late_events" in tables:
-            found.append(_compare_late(scope))
+            found.append(_compare_late(scope, late_after_ms))
     return [difference for difference in found if difference]
 
 
@@ -193,14 +194,29 @@ def _compare_credits(scope: _Scope) -> Difference | None:
     )
 
 
-def _compare_late(scope: _Scope) -> Difference | None:
-    query = f"SELECT tenant_id, event_id, {milliseconds('event_time')} FROM {{}}"
-    scope.load(query, "late_events", "SELECT tenant_id, event_id, event_time FROM accepted")
-    rows = scope.answer.rows("SELECT * FROM stored ANTI JOIN accepted USING (tenant_id, event_id, event_time)")
-    if not rows:
+def _compare_late(scope: _Scope, late_after_ms: int) -> Difference | None:
+    key = "tenant_id, event_id, event_time"
+    # The append time is not in the file, but it cannot come before the sending.
+    expected = f"SELECT {key} FROM accepted WHERE event_time <= produced_at - {late_after_ms} AND {scope.condition()}"
+    query = f"SELECT tenant_id, event_id, {milliseconds('event_time')}, {milliseconds('received_at')} FROM {{}}"
+    scope.load(query, "late_events", f"SELECT {key}, produced_at AS received_at FROM accepted")
+    verdicts = {
+        "missing": f"SELECT {key} FROM ({expected}) ANTI JOIN stored USING ({key})",
+        "unexpected": f"SELECT {key} FROM stored ANTI JOIN accepted USING ({key})",
+        "wrong": f"SELECT {key} FROM stored WHERE event_time > received_at - {late_after_ms}",
+    }
+    rows = {verdict: scope.answer.rows(query) for verdict, query in verdicts.items()}
+    if not any(rows.values()):
         return None
-    shown = [f"unexpected: {row}" for row in rows[:SHOWN]]
-    return Difference("late_events", 0, _number(scope.answer, "stored"), unexpected=len(rows), shown=shown)
+    return Difference(
+        "late_events",
+        len(scope.answer.rows(expected)),
+        _number(scope.answer, "stored"),
+        len(rows["missing"]),
+        len(rows["unexpected"]),
+        len(rows["wrong"]),
+        [f"{verdict}: {row}" for verdict, found in rows.items() for row in found[:SHOWN]],
+    )
 
 
 def _number(answer: Answer, table: str) -> int:

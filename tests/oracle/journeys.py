@@ -9,10 +9,9 @@ if TYPE_CHECKING:
 
 
 def add_journeys(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the table `journeys`: stage and end of the newest event by (time, id), value in the newest conversion's
-    currency.
+    """Make the table `journeys`, one row a customer and journey id.
 
-    A journey that several customers claim is left out: the contract gives it to one customer.
+    Stage and end are those of the newest event by (time, id), the value is in the newest conversion's currency.
     """
     connection.execute(
         """
@@ -20,21 +19,19 @@ def add_journeys(connection: duckdb.DuckDBPyConnection) -> None:
         WITH facts AS (
             SELECT *, own_type = 'conversion_event' AND kind = 'conversion' AS won
             FROM accepted WHERE family = 'journey' AND journey_id <> ''
-        ), newest AS (
-            SELECT tenant_id, journey_id, currency FROM facts WHERE won
-            QUALIFY row_number() OVER (PARTITION BY tenant_id, journey_id ORDER BY event_time DESC, event_id DESC) = 1
         ), whole AS (
-            SELECT tenant_id, journey_id, min(customer_id) AS customer_id,
+            SELECT tenant_id, customer_id, journey_id,
                    last(stage ORDER BY event_time, event_id) AS stage,
                    min(event_time) AS started_at, max(event_time) AS last_event_at,
                    count(*) FILTER (own_type = 'touchpoint_interaction') AS touchpoints,
-                   count(*) FILTER (won) AS conversions
-            FROM facts GROUP BY ALL HAVING count(DISTINCT customer_id) = 1
+                   count(*) FILTER (won) AS conversions,
+                   coalesce(last(currency ORDER BY event_time, event_id) FILTER (won), '') AS currency
+            FROM facts GROUP BY ALL
+        ), values_won AS (
+            SELECT tenant_id, customer_id, journey_id, currency, sum(value_micros)::BIGINT AS value_micros
+            FROM facts WHERE won GROUP BY ALL
         )
-        SELECT whole.*, coalesce(newest.currency, '') AS currency,
-               (SELECT coalesce(sum(value_micros), 0)::BIGINT FROM facts
-                WHERE facts.tenant_id = whole.tenant_id AND facts.journey_id = whole.journey_id
-                  AND won AND facts.currency = newest.currency) AS value_micros
-        FROM whole LEFT JOIN newest USING (tenant_id, journey_id)
+        SELECT whole.*, coalesce(value_micros, 0) AS value_micros
+        FROM whole LEFT JOIN values_won USING (tenant_id, customer_id, journey_id, currency)
         """
     )

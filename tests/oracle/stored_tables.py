@@ -106,15 +106,14 @@ STORED_TABLES = (
     ),
     StoredTable(
         "journeys",
-        ("tenant_id", "journey_id"),
+        ("tenant_id", "customer_id", "journey_id"),
         _select(
-            *("tenant_id", "journey_id", "customer_id", "stage", "started_at", "last_event_at", "touchpoints"),
+            *("tenant_id", "customer_id", "journey_id", "stage", "started_at", "last_event_at", "touchpoints"),
             "toInt64(conversions) AS conversions",
             *("value_micros", "currency"),
         ),
         "SELECT * FROM journeys",
         (
-            "customer_id",
             "stage",
             "started_at",
             "last_event_at",

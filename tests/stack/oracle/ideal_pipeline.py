@@ -31,8 +31,8 @@ _QUERIES = {
     "campaign_rollups": "SELECT *, 0::UBIGINT AS revision FROM campaign_rollups",
     "campaigns": "SELECT *, launched_at::UBIGINT AS version FROM campaigns",
     "journeys": "SELECT *, 1::UBIGINT AS revision FROM journeys",
-    "late_events": """SELECT tenant_id, event_time, event_id, event_type FROM accepted
-        WHERE event_time < produced_at - 5000""",
+    "late_events": """SELECT tenant_id, event_time, event_id, event_type,
+        produced_at + 20 AS received_at FROM accepted WHERE event_time <= produced_at - 980""",
     "ingest_counts": """SELECT tenant_id, CASE WHEN len(reasons) = 0 THEN 'valid' ELSE 'quarantined' END AS outcome,
         -- The pipeline has its own order of codes.
         array_to_string(list_reverse(reasons), ',') AS reasons, produced_at - produced_at % 10000 AS window_start,

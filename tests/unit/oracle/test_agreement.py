@@ -23,6 +23,8 @@ def record_file(tmp_path_factory, seed):
     shape = [
         "--count",
         "6000",
+        "--anonymous-share",
+        "0.1",
         "--edge-share",
         "0.2",
         "--mix",
@@ -79,7 +81,6 @@ def test_every_conversion_gets_the_same_credits_and_every_journey_the_same_figur
             row = common | {"model": model, "weights": credit["weights"], "micros": credit["credited_micros"]}
             assert credit_flaw(made, row) is None
     names = [
-        "customer_id",
         "stage",
         "started_at",
         "last_event_at",
@@ -88,8 +89,8 @@ def test_every_conversion_gets_the_same_credits_and_every_journey_the_same_figur
         "value_micros",
         "currency",
     ]
-    expected = answer.rows(f"SELECT tenant_id, journey_id, {', '.join(names)} FROM journeys")
-    assert {(tenant, journey): tuple(rest) for tenant, journey, *rest in expected} == {
+    rows = answer.rows(f"SELECT tenant_id, customer_id, journey_id, {', '.join(names)} FROM journeys")
+    assert {tuple(row[:3]): tuple(row[3:]) for row in rows} == {
         key: tuple(journey[name] for name in names) for key, journey in journeys.items()
     }
 
@@ -114,5 +115,5 @@ def attributed(decoded, randomness):
             state = update.state
             del facts[:size]
             credited |= {(made["tenant_id"], made["conversion_id"]): made for made in update.attributions}
-            journeys |= {(made["tenant_id"], made["journey_id"]): made for made in update.journeys}
+            journeys |= {(made["tenant_id"], made["customer_id"], made["journey_id"]): made for made in update.journeys}
     return credited, journeys
