@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import logging
+import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,6 +85,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     address = ClickHouseAddress.parse(chosen.url, chosen.database)
+    # A password belongs into the environment, where no list of processes shows it.
+    address = replace(address, password=os.environ.get("TRIBUTARY_CLICKHOUSE_PASSWORD", address.password))
     client = with_retries(lambda: connect(address, database="default"), "connection")
     done = migrate(client, chosen.database)
     log.info("schema of %s is up to date (%s)", chosen.database, ", ".join(done) if done else "nothing to apply")
