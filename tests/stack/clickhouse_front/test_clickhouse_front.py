@@ -148,7 +148,7 @@ def test_closed_stream_leaves_the_client_usable(client):
 def test_http_1_0_client_gets_a_whole_answer(front):
     import socket
 
-    with socket.create_connection(("127.0.0.1", front.port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", front.port), timeout=180) as connection:
         connection.sendall(b"GET /?query=SELECT+number+FROM+numbers(1000000) HTTP/1.0\r\n\r\n")
         answer = b"".join(iter(lambda: connection.recv(1 << 20), b""))
     head, _, body = answer.partition(b"\r\n\r\n")

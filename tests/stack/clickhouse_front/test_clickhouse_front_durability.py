@@ -128,7 +128,7 @@ def test_stop_cancels_what_does_not_end(front):
 
 def run(*options):
     command = [sys.executable, "-m", "local.clickhouse", *options]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=180, check=False)
 
 
 def test_second_process_on_the_directory_is_refused(front):

@@ -82,7 +82,7 @@ def test_time_out_comes_in_time(client):
             "SELECT count() FROM numbers(1e13) WHERE NOT ignore(sipHash64(number))", settings={"max_execution_time": 1}
         )
     # Generous, for a machine that is busy: the statement would run for hours.
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 120
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_late_error_reaches_the_client(client, front):
 @pytest.mark.parametrize("encoding", ["", "lz4", "gzip"])
 def test_answer_with_a_late_error_has_no_end(front, encoding):
     """A client that knows nothing of ClickHouse cannot take it for a whole result."""
-    connection = http.client.HTTPConnection("127.0.0.1", front.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", front.port, timeout=180)
     connection.request("POST", "/?enable_http_compression=1", LATE, {"Accept-Encoding": encoding})
     response = connection.getresponse()
     assert response.status == 200
@@ -174,7 +174,7 @@ def test_statement_that_is_too_long(front):
 def test_bad_headers(front, head):
     import socket
 
-    with socket.create_connection(("127.0.0.1", front.port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", front.port), timeout=180) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n")
         connection.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))

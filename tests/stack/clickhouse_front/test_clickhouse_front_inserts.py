@@ -289,7 +289,7 @@ def test_body_that_breaks_off_stores_nothing(front, client, table):
         ("Content-Length: 100000", b"1,x\n" * 100),
         ("Transfer-Encoding: chunked", b"4\r\n1,x\n\r\n"),
     ):
-        with socket.create_connection(("127.0.0.1", front.port), timeout=60) as connection:
+        with socket.create_connection(("127.0.0.1", front.port), timeout=180) as connection:
             connection.sendall(f"{head}{framing}\r\n\r\n".encode() + data)
             connection.shutdown(socket.SHUT_WR)
             answer = connection.recv(65536)
@@ -299,7 +299,7 @@ def test_body_that_breaks_off_stores_nothing(front, client, table):
 
 @pytest.mark.parametrize("size", [b"zz\r\n", b"-5\r\n", b"5\r\n1,x\n!bad\r\n0\r\n\r\n"])
 def test_bad_chunks(front, size):
-    with socket.create_connection(("127.0.0.1", front.port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", front.port), timeout=180) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + size)
         connection.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -310,7 +310,7 @@ def test_bad_chunks(front, size):
 def test_connection_is_reused_after_an_error(front, client, table):
     import http.client
 
-    connection = http.client.HTTPConnection("127.0.0.1", front.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", front.port, timeout=180)
     connection.request("POST", "/?query=INSERT+INTO+nothing+FORMAT+CSV", b"1,x\n" * 500_000)
     first = connection.getresponse()
     assert (first.status, b"Code: 60." in first.read()) == (404, True)

@@ -87,7 +87,7 @@ def test_session_is_for_one_statement_at_a_time(front):
         args=(
             "POST",
             "/?session_id=busy&query_id=busy-one",
-            b"SELECT count() FROM numbers(1e12) SETTINGS max_execution_time = 20",
+            b"SELECT count() FROM numbers(1e12) SETTINGS max_execution_time = 300",
         ),
     )
     slow.start()
