@@ -77,6 +77,8 @@ class Process:
         )
         self.feed.start()
         await self.health.probe()
+        # Before the port is open: a service whose health was never set would say that it is serving.
+        await self.health.publish(self.grpc)
         await self.grpc.start()
         for running in (
             self.http.run_until_stopped(),

@@ -40,11 +40,15 @@ class StoreHealth:
         self.metrics.store_up.labels("history").set(self.history_up)
         self.metrics.store_up.labels("hot_store").set(self.hot_store_up)
 
+    async def publish(self, server: GrpcServer) -> None:
+        """Set the health of each service of the server from the last probes."""
+        await server.set_serving("", serving=self.ready)
+        for service in server.service_names:
+            await server.set_serving(service, serving=self.ready if service == EITHER_STORE else self.history_up)
+
     async def run(self, server: GrpcServer) -> None:
-        """Probe for ever and set the health of each service of the server."""
+        """Probe and publish for ever."""
         while True:
-            await self.probe()
-            await server.set_serving("", serving=self.ready)
-            for service in server.service_names:
-                await server.set_serving(service, serving=self.ready if service == EITHER_STORE else self.history_up)
             await asyncio.sleep(PROBE_SECONDS)
+            await self.probe()
+            await self.publish(server)
