@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def make_services(history: History, hot_store: HotStore, hub: LiveHub, pace: Pace) -> tuple[Service, ...]:
     """Return every service, reading from these stores."""
     last_known = LastKnown()
-    campaign_queries = CampaignMetricsQueries(history)
+    campaign_queries = CampaignMetricsQueries(history, hub.newest_window_end)
     current = CurrentWindows(campaign_queries, hot_store, hub)
     campaigns = CampaignMetricsHandlers(campaign_queries, current, last_known, hub, pace)
     attribution = AttributionHandlers(AttributionQueries(history), last_known, hub, pace)

@@ -120,6 +120,11 @@ class LiveHub:
         """Return the live values of a tenant if there are any; makes nothing."""
         return self._files.get(tenant_id)
 
+    def newest_window_end(self, tenant_id: str) -> int | None:
+        """Return the end (ms) of a tenant's newest window, None when none was heard of in the last five minutes."""
+        held = self._files.get(tenant_id)
+        return max((window.end_ms for window in held.windows.values()), default=None) if held else None
+
     def windows(self) -> Iterable[tuple[str, Window]]:
         """Yield every current window with its tenant, for metrics."""
         for tenant_id, held in self._files.items():

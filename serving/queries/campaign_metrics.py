@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from connectors.clickhouse.recompute import CAMPAIGN_EVENTS
 from serving.queries.history import HistoryUnavailable
 from serving.queries.memo import Memo
 from serving.queries.tiling import (
@@ -21,11 +22,12 @@ from serving.queries.tiling import (
     cover,
     origin,
     settled_before,
+    tail_from,
 )
 from serving.queries.time_predicates import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from serving.queries.history import History
 
@@ -164,6 +166,7 @@ def _rows(pieces: Sequence[Piece], selected: str) -> str:
     kinds: dict[Figures, list[Piece]] = {}
     for piece in pieces:
         kinds.setdefault(piece.figures, []).append(piece)
+    events = kinds.pop(Figures.EVENT, None)
     newest = kinds.pop(Figures.NEWEST, None)
     windows = kinds.pop(Figures.WINDOW, None)
     branches = [
@@ -178,6 +181,8 @@ def _rows(pieces: Sequence[Piece], selected: str) -> str:
         branches.append(_window_rows(f"{selected} {_SIDE_BY_SIDE} AND {_within('window_start', windows)}"))
     if newest:
         branches.append(_newest_rows(newest, selected))
+    if events:
+        branches.append(_event_rows(events, selected))
     return " UNION ALL ".join(branches)
 
 
@@ -187,6 +192,17 @@ def _window_rows(conditions: str) -> str:
     SELECT {_KEY}, toUnixTimestamp64Milli(window_start) AS start_ms, {WINDOW_MS} AS width_ms, {", ".join(_SUMS)},
            revision
     FROM campaign_metrics FINAL WHERE {conditions}
+    """  # noqa: S608 - built from constants and integers; values are bound
+
+
+def _event_rows(pieces: Sequence[Piece], selected: str) -> str:
+    """Return the SQL of events as rows of their own, with the columns of `_rows`."""
+    sums = ", ".join(_SUMS[:-1])
+    families = ", ".join(f"'{name}'" for name in CAMPAIGN_EVENTS)
+    return f"""
+    SELECT {_KEY}, toUnixTimestamp64Milli(event_time) AS start_ms, {WIDTH_MS[Figures.EVENT]} AS width_ms, {sums},
+           toUInt64(1) AS events, toUInt64(0) AS revision
+    FROM events FINAL WHERE {selected} event_type IN ({families}) AND {_within("event_time", pieces)}
     """  # noqa: S608 - built from constants and integers; values are bound
 
 
@@ -249,9 +265,10 @@ class CampaignMetricsQueries:
     """Reads of campaign figures. Every method is about one tenant, takes at most `seconds`, and raises what
     `History.rows` raises."""
 
-    def __init__(self, history: History) -> None:
-        """Keep the history to ask."""
+    def __init__(self, history: History, newest_window_end: Callable[[str], int | None]) -> None:
+        """Keep the history to ask. `newest_window_end` tells up to when (ms) a tenant's windows were heard of."""
         self._history = history
+        self._newest_window_end = newest_window_end
         self._newest_minutes: Memo[int | None] = Memo(TENANTS_KEPT)
 
     async def newest_minute(self, tenant_id: str, seconds: float) -> int | None:
@@ -272,11 +289,15 @@ class CampaignMetricsQueries:
             raise HistoryUnavailable(why, RETRY_SECONDS) from None
         return value
 
-    async def _settled(self, tenant_id: str, seconds: float) -> tuple[int, float]:
-        """Return the time before which every minute's row is there, and the seconds that are left."""
+    async def _cover(
+        self, tenant_id: str, start_ms: int, end_ms: int, coarsest: Figures, seconds: float
+    ) -> tuple[list[Piece], float]:
+        """Return the pieces of a range as the tenant's figures stand now, and the seconds that are left."""
         began = time.monotonic()
-        settled = settled_before(await self.newest_minute(tenant_id, seconds))
-        return settled, max(0.0, seconds - (time.monotonic() - began))
+        newest_minute = await self.newest_minute(tenant_id, seconds)
+        tail = tail_from(self._newest_window_end(tenant_id), newest_minute, int(time.time() * 1000))
+        pieces = cover(start_ms, end_ms, settled_before(newest_minute), tail, coarsest)
+        return pieces, max(0.0, seconds - (time.monotonic() - began))
 
     async def _newest_minute_since(self, tenant_id: str, since_ms: int) -> int | None:
         rows = await self._history.rows(
@@ -293,8 +314,7 @@ class CampaignMetricsQueries:
     ) -> list[Group]:
         """Return the exact sums of [start_ms, end_ms), both as `tiling.round_outwards` returns them, one group a
         row."""
-        settled, seconds = await self._settled(tenant_id, seconds)
-        pieces = cover(start_ms, end_ms, settled)
+        pieces, seconds = await self._cover(tenant_id, start_ms, end_ms, Figures.WEEK, seconds)
         return await self._add_up(tenant_id, pieces, "0", selection, split, page, seconds, "campaign_sums")
 
     async def series(
@@ -310,8 +330,7 @@ class CampaignMetricsQueries:
     ) -> list[Group]:
         """Return the exact sums of each step of [start_ms, end_ms), whose ends are steps' borders. A step without
         events has no row."""
-        settled, seconds = await self._settled(tenant_id, seconds)
-        pieces = cover(start_ms, end_ms, settled, step)
+        pieces, seconds = await self._cover(tenant_id, start_ms, end_ms, step, seconds)
         width, begin = WIDTH_MS[step], origin(step)
         of_row = f"intDiv(r.start_ms - {begin}, {width}) * {width} + {begin}"
         return await self._add_up(tenant_id, pieces, of_row, selection, split, page, seconds, "campaign_series")

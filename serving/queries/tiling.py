@@ -1,7 +1,7 @@
 """Which stored figures add up to a range of time: each moment in exactly one of them.
 
-Three kinds of rows hold campaign figures: five-second windows that begin every second, minutes, and hours, days and
-weeks. What is known of them decides what may be added:
+Campaign figures are stored as events, as five-second windows that begin every second, as minutes, and as hours, days
+and weeks. What is known of each decides what may be added:
 
 - Windows that begin at a multiple of five seconds lie side by side. The others overlap them and are never added.
 - A minute's row is written once the minute is over, and is its total. Until then, and for the moment that writing
@@ -10,6 +10,8 @@ weeks. What is known of them decides what may be added:
   (`Figures.NEWEST`).
 - An hour's row exists while the hour goes on and holds its closed minutes so far. So hours, days and weeks count only
   when they ended before `settled`; what is newer is made of minutes.
+- A window is written once it is over; its events are in the store before that. So the last seconds are counted from the
+  events themselves, from `tail` on (`Figures.EVENT`): an answer shows an event as soon as it is stored.
 
 Everything here is pure. Times are UTC milliseconds.
 """
@@ -29,6 +31,10 @@ WINDOW_MS = 5 * SECOND_MS
 # The pipeline writes the minute rows of one tenant from several tasks, in batches; the slowest is some seconds
 # behind the fastest. The margin is a hundred times that, and costs ten minutes of windows to look through.
 SETTLING_MS = 10 * MINUTE_MS
+# The windows of one moment are written by several tasks, each some seconds after their end.
+TAIL_MS = 15 * SECOND_MS
+# How far back events are counted for a tenant of which no window was heard of lately: bounds what has to be read.
+LONGEST_TAIL_MS = 2 * MINUTE_MS
 # Windows and minutes are deleted after 90 days, hours after 400 (the schema's TTL). One day less, because the
 # deletion of a part begins when its oldest row expires.
 FINE_RETENTION_MS = 89 * DAY_MS
@@ -38,6 +44,7 @@ HOUR_RETENTION_MS = 399 * DAY_MS
 class Figures(StrEnum):
     """Which rows a piece of a range is made of."""
 
+    EVENT = "event"
     WINDOW = "window"
     NEWEST = "newest"
     MINUTE = "minute"
@@ -47,6 +54,7 @@ class Figures(StrEnum):
 
 
 WIDTH_MS = {
+    Figures.EVENT: 1,
     Figures.WINDOW: WINDOW_MS,
     Figures.NEWEST: MINUTE_MS,
     Figures.MINUTE: MINUTE_MS,
@@ -95,6 +103,18 @@ def settled_before(newest_minute_ms: int | None) -> int:
     return floor(newest_minute_ms + MINUTE_MS - SETTLING_MS, Figures.MINUTE)
 
 
+def tail_from(newest_window_end_ms: int | None, newest_minute_ms: int | None, now_ms: int) -> int:
+    """Return the time from which events are counted one by one.
+
+    `newest_window_end_ms` is the end of a tenant's newest window that was heard of, `newest_minute_ms` the start of its
+    newest minute row; either may be unknown.
+    """
+    if newest_window_end_ms is not None:
+        return floor(min(newest_window_end_ms, now_ms) - TAIL_MS, Figures.WINDOW)
+    closed = 0 if newest_minute_ms is None else newest_minute_ms + MINUTE_MS
+    return floor(max(closed - TAIL_MS, now_ms - LONGEST_TAIL_MS), Figures.WINDOW)
+
+
 def round_outwards(start_ms: int, end_ms: int, now_ms: int) -> tuple[int, int]:
     """Return the smallest range around [start_ms, end_ms) that stored figures can add up to exactly."""
 
@@ -108,12 +128,18 @@ def round_outwards(start_ms: int, end_ms: int, now_ms: int) -> tuple[int, int]:
     return floor(start_ms, grain(start_ms)), ceiling(end_ms, grain(end_ms))
 
 
-def cover(start_ms: int, end_ms: int, settled_ms: int, coarsest: Figures = Figures.WEEK) -> list[Piece]:
+def cover(start_ms: int, end_ms: int, settled_ms: int, tail_ms: int, coarsest: Figures = Figures.WEEK) -> list[Piece]:
     """Cut [start_ms, end_ms) into pieces, in order, each of the coarsest figures that fit.
 
-    Both ends are multiples of five seconds. `settled_ms` is that of `settled_before`. No piece is coarser than
-    `coarsest`.
+    Both ends are multiples of five seconds. `settled_ms` is that of `settled_before`, `tail_ms` that of `tail_from`. No
+    piece is coarser than `coarsest`.
     """
+    tail = min(max(start_ms, tail_ms), end_ms)
+    pieces = _cover(start_ms, tail, settled_ms, coarsest)
+    return [*pieces, Piece(Figures.EVENT, tail, end_ms)] if tail < end_ms else pieces
+
+
+def _cover(start_ms: int, end_ms: int, settled_ms: int, coarsest: Figures) -> list[Piece]:
     if start_ms >= end_ms:
         return []
     if coarsest is Figures.WINDOW:
@@ -124,14 +150,14 @@ def cover(start_ms: int, end_ms: int, settled_ms: int, coarsest: Figures = Figur
     if coarsest is not Figures.MINUTE:
         last = min(last, floor(settled_ms, coarsest))
     if first >= last:
-        return cover(start_ms, end_ms, settled_ms, finer)
+        return _cover(start_ms, end_ms, settled_ms, finer)
     if coarsest is Figures.MINUTE:
         border = min(max(first, settled_ms), last)
         middle = [Piece(Figures.MINUTE, first, border), Piece(Figures.NEWEST, border, last)]
     else:
         middle = [Piece(coarsest, first, last)]
     return [
-        *cover(start_ms, first, settled_ms, finer),
+        *_cover(start_ms, first, settled_ms, finer),
         *(piece for piece in middle if piece.start_ms < piece.end_ms),
-        *cover(last, end_ms, settled_ms, finer),
+        *_cover(last, end_ms, settled_ms, finer),
     ]

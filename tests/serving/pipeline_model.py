@@ -17,6 +17,7 @@ WIDTHS = {"minute": MINUTE, "hour": HOUR, "day": DAY, "week": WEEK}
 class CampaignEvent:
     """One event; `sums` in the order of SUMS, the last being 1."""
 
+    event_id: str
     key: tuple[str, str, str, str]
     time_ms: int
     sums: tuple[int, int, int, int, int, int]
@@ -66,8 +67,3 @@ def rollups(events, watermark: int, unwritten=frozenset()):
         for (key, start), sums in add_up(counted, lambda e, grain=grain: (e.key, bucket(e.time_ms, grain))).items():
             rows.append((*key, grain, start, *sums))
     return rows
-
-
-def visible(events, watermark: int):
-    """Events that are in some stored row."""
-    return [event for event in events if event.time_ms - event.time_ms % 5000 + 5000 <= watermark]

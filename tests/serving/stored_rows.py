@@ -47,6 +47,30 @@ def insert_rollups(address, rows, revision: int = 0) -> None:
     )
 
 
+def insert_events(address, events) -> None:
+    """Insert `pipeline_model.CampaignEvent`s into the event store."""
+    count = len(events)
+    empty = ("source_platform", "customer_id", "journey_id", "kind", "payload")
+    ArrowSink(address).write(
+        "events",
+        {
+            **_key([event.key for event in events]),
+            "event_time": times([event.time_ms for event in events]),
+            "event_id": [event.event_id for event in events],
+            "event_type": ["campaign_optimization" if index % 3 else "campaign_launch" for index in range(count)],
+            "received_at": times([event.time_ms for event in events]),
+            "created_at": times([0] * count),
+            **{name: [""] * count for name in empty},
+            **{name: [event.sums[index] for event in events] for index, name in enumerate(SUMS[:-1])},
+            "value_micros": [0] * count,
+            "schema_id": pa.array([1] * count, type=pa.uint32()),
+            "source_partition": pa.array([0] * count, type=pa.int32()),
+            "source_offset": list(range(count)),
+            "version": pa.array([1] * count, type=pa.uint64()),
+        },
+    )
+
+
 def insert_credits(address, rows) -> None:
     """Insert rows of `attribution_credits`: dicts of its columns, touches as (id, channel, campaign, time, weight,
     micros)."""
