@@ -17,9 +17,10 @@ from tributary.v1 import campaign_metrics_pb2 as pb
 from connectors.redis.cache import Cache, campaign_key
 from serving.queries.circuit_breaker import FAILURES_TO_OPEN, OPEN_SECONDS, CircuitBreaker
 from tests.serving.faulty_store import FaultyStore, Mood
+from tests.serving.pipeline_model import CampaignEvent
 from tests.serving.running_server import details, next_message, options, refusal, running
 from tests.serving.signals import alert_record, attribution_signal, window_signal
-from tests.serving.stored_rows import insert_windows
+from tests.serving.stored_rows import insert_events, insert_windows
 
 FAULTS = [Mood.REFUSE, Mood.HANG, Mood.GARBLE]
 
@@ -34,7 +35,9 @@ async def faulty(clickhouse_process, redis_process, **changed):
 
 
 def store_window(history_address, tenant, end, campaign="c1"):
-    insert_windows(history_address, [(tenant, campaign, "email", "EUR", end - 5000, end, 400, 20, 2, 10, 30, 3)])
+    key, sums = (tenant, campaign, "email", "EUR"), (400, 20, 2, 10, 30, 1)
+    insert_windows(history_address, [(*key, end - 5000, end, *sums)])
+    insert_events(history_address, [CampaignEvent("e1", key, end - 5000, sums)])
 
 
 def cache_window(redis_process, tenant, end, campaign="c1"):

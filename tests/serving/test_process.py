@@ -23,9 +23,17 @@ from serving.client.__main__ import main as client
 from serving.metrics import PIPELINE_METRICS
 from serving.options import OptionError, Options, check, parse
 from tests.serving.local_stores import ROOT, free_port, wait_until
+from tests.serving.pipeline_model import CampaignEvent
 from tests.serving.running_server import options, running
 from tests.serving.signals import alert_record, attribution_signal, window_signal
-from tests.serving.stored_rows import insert_alerts, insert_counts, insert_credits, insert_late, insert_windows
+from tests.serving.stored_rows import (
+    insert_alerts,
+    insert_counts,
+    insert_credits,
+    insert_events,
+    insert_late,
+    insert_windows,
+)
 from tests.serving.test_attribution_service import credit_rows
 
 REQUIRED = ["--kafka-bootstrap", "k:9092", "--clickhouse-url", "http://c:8123", "--redis-url", "redis://r:6379/0"]
@@ -283,9 +291,9 @@ async def test_client_prints_every_answer(clickhouse_process, redis_process, his
 
     now = int(time.time() * 1000)
     end = now // 5000 * 5000
-    insert_windows(
-        history_address, [(tenant, "c1", "email", "EUR", end - 5000, end, 400, 20, 2, 10_000_000, 30_000_000, 3)]
-    )
+    key, sums = (tenant, "c1", "email", "EUR"), (400, 20, 2, 10_000_000, 30_000_000, 1)
+    insert_windows(history_address, [(*key, end - 5000, end, *sums)])
+    insert_events(history_address, [CampaignEvent("e1", key, end - 1000, sums)])
     rows = credit_rows(random.Random(seed), tenant, now, 5)
     insert_credits(history_address, rows)
     insert_alerts(history_address, [alert_record(tenant, "a1", updated_ms=now)])

@@ -14,12 +14,14 @@ from tributary.v1 import alerts_pb2, attribution_pb2, campaign_metrics_pb2, qual
 from connectors.redis.cache import Cache, campaign_key
 from serving.access.tenancy import METADATA_KEY
 from serving.live.hub import Topic
+from tests.serving.pipeline_model import CampaignEvent
 from tests.serving.running_server import details, next_message, options, refusal, running
 from tests.serving.signals import alert_record, attribution_signal, window_signal
 from tests.serving.stored_rows import (
     insert_alerts,
     insert_counts,
     insert_credits,
+    insert_events,
     insert_late,
     insert_rollups,
     insert_windows,
@@ -74,6 +76,7 @@ def fill(tenant, history_address, redis_process, name):
     insert_rollups(
         history_address, [(*key, grain, now // 60_000 * 60_000 - 60_000, 1, 1, 1, 1, 1, 1) for grain in ("minute",)]
     )
+    insert_events(history_address, [CampaignEvent(f"e-{name}", key, now, (1, 1, 1, 1, 1, 1))])
     credit = {
         "tenant_id": tenant,
         "conversion_id": f"v-{name}",
