@@ -1,8 +1,6 @@
-"""Which tenant a call may see.
+"""Which tenant a call may see when nobody is asked to sign in.
 
-There is no authentication yet: the caller names the tenant in the request. Whoever runs serving behind a proxy that
-knows the caller lets the proxy set `x-tenant-id`, and then the two must agree. Replacing `tenant_of_call` is all
-that authentication needs.
+A proxy in front of serving that knows the caller may set `x-tenant-id`; it and the request must agree.
 """
 
 from __future__ import annotations
@@ -10,9 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import grpc
-
-from serving.errors import Reason, ServingError, invalid
+from serving.access import refusals
+from serving.errors import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,19 +21,20 @@ or a key."""
 METADATA_KEY = "x-tenant-id"
 
 
+def check_tenant_id(tenant_id: str) -> None:
+    """Raise ServingError when the tenant id of a request is missing or malformed."""
+    if not TENANT_ID.fullmatch(tenant_id):
+        raise invalid("tenant_id", "must be 1 to 64 of the characters A-Z a-z 0-9 . _ -")
+
+
 def tenant_of_call(requested: str, metadata: Mapping[str, str]) -> str:
     """Return the tenant that a call is answered for; `metadata` has lower-case keys.
 
     Raises:
         ServingError: the tenant id is missing or malformed, or the caller's metadata names another tenant.
     """
-    if not TENANT_ID.fullmatch(requested):
-        raise invalid("tenant_id", "must be 1 to 64 of the characters A-Z a-z 0-9 . _ -")
+    check_tenant_id(requested)
     claimed = metadata.get(METADATA_KEY)
     if claimed is not None and claimed != requested:
-        raise ServingError(
-            grpc.StatusCode.PERMISSION_DENIED,
-            Reason.TENANT_MISMATCH,
-            "the caller may not see the tenant that the request names",
-        )
+        raise refusals.tenant_mismatch()
     return requested

@@ -1,0 +1,65 @@
+"""What each method of the contract needs, and whether a caller has it."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from serving.access import refusals
+from serving.access.principal import Kind
+from serving.access.roles import Permission
+from serving.access.tenancy import check_tenant_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from serving.access.principal import Principal
+
+_V1 = "tributary.v1"
+
+NEEDED: Mapping[str, Permission] = MappingProxyType(
+    {
+        f"{_V1}.CampaignMetricsService.GetCampaignMetrics": Permission.VIEW_CAMPAIGNS,
+        f"{_V1}.CampaignMetricsService.GetCurrentCampaignMetrics": Permission.VIEW_CAMPAIGNS,
+        f"{_V1}.CampaignMetricsService.ListTimeSeries": Permission.VIEW_CAMPAIGNS,
+        f"{_V1}.CampaignMetricsService.WatchCampaignMetrics": Permission.VIEW_CAMPAIGNS,
+        f"{_V1}.AlertService.ListAlerts": Permission.VIEW_CAMPAIGNS,
+        f"{_V1}.AlertService.WatchAlerts": Permission.VIEW_CAMPAIGNS,
+        f"{_V1}.QualityService.GetFreshness": Permission.VIEW_CAMPAIGNS,
+        f"{_V1}.QualityService.GetCounts": Permission.VIEW_OPERATIONS,
+        f"{_V1}.AttributionService.GetAttributionSummary": Permission.VIEW_ATTRIBUTION,
+        f"{_V1}.AttributionService.WatchAttribution": Permission.VIEW_DETAIL,
+        f"{_V1}.AttributionService.ExplainConversion": Permission.VIEW_DETAIL,
+    }
+)
+"""The permission that a method needs, by its full name. A method that is not here is refused to everybody but the demo
+caller."""
+
+
+def authorize(principal: Principal, tenant_id: str, method: str, *, export: bool = False) -> None:
+    """Return if the caller may have the answer of a method (full name) about a tenant, as a file if `export`.
+
+    Raises:
+        ServingError: the tenant id is malformed, the credentials have expired, the caller has no role at the tenant,
+            did not use a second factor that a role needs, or lacks the permission.
+    """
+    check_tenant_id(tenant_id)
+    if principal.expired():
+        raise refusals.credentials_expired()
+    if not principal.roles(tenant_id):
+        raise refusals.tenant_mismatch()
+    if principal.lacks_mfa(tenant_id):
+        raise refusals.mfa_required()
+    needed = NEEDED.get(method)
+    permitted = principal.permissions(tenant_id)
+    if needed is None:
+        if principal.kind is Kind.DEMO:
+            return
+        raise refusals.permission_missing("unlisted")
+    if needed not in permitted:
+        raise refusals.permission_missing(needed)
+    if export and Permission.EXPORT_ALL not in permitted:
+        if needed is not Permission.VIEW_CAMPAIGNS:
+            raise refusals.permission_missing(Permission.EXPORT_ALL)
+        if Permission.EXPORT_CAMPAIGNS not in permitted:
+            raise refusals.permission_missing(Permission.EXPORT_CAMPAIGNS)
