@@ -6,7 +6,7 @@ Needs nothing but the effects, so that the stream can credit with a model that a
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from udfs.attribution.heuristics import custom_weights
@@ -20,6 +20,8 @@ class ChannelEffects:
     """Effect of each channel: Markov removal effects, or Shapley values. Finite; a negative one earns no credit."""
 
     effects: Mapping[str, float]
+    standard_errors: Mapping[str, float] = field(default_factory=dict)
+    """Of effects that were estimated; empty when they are exact."""
 
     def __post_init__(self) -> None:
         """Check the effects.

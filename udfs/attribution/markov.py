@@ -8,8 +8,14 @@ instead:
     effect(c) = 1 - P(CONVERSION | arrivals at c go to NULL) / P(CONVERSION)
 
 and its *value effect* the same for the expected value of a journey. Credits are the effects, normalised, of the total.
-With order 1, repeats of a channel change no effect. An effect lies in 0..1: it is 1 when every conversion passes
-through the channel. Without any conversion there are no effects: all are 0.
+The only parameter is the order (default 1). What follows from the definition:
+
+- A journey without a touch is skipped: it has no walk. One of a single channel c goes START, c, end; of two, in order.
+- Ties: the walk follows the path's order, (time, touchpoint id).
+- With order 1, repeats of a channel in a row change no effect; with a higher order they are contexts of their own.
+- An effect lies in 0..1: it is 1 when every conversion passes through the channel, and 0 when none does. It is never
+  negative. A channel of effect 0 earns nothing, unless all effects are 0: without any conversion they are, and what
+  there is to share (nothing) would be shared equally.
 
 Source: Anderl, Becker, von Wangenheim, Schumann, "Mapping the customer journey: Lessons learned from graph-based online
 attribution modeling", International Journal of Research in Marketing 33 (2016), 457-474.

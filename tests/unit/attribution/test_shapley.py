@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from itertools import permutations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from udfs.attribution import shapley
 from udfs.attribution.heuristics import linear
 from udfs.attribution.paths import PathCount
-from udfs.attribution.shapley import MAX_RATE_CHANNELS, Game, train_shapley
+from udfs.attribution.shapley import MAX_EXACT_CHANNELS, Game, train_shapley
 from udfs.attribution.transforms import first
 
 path_counts = st.builds(
@@ -74,10 +76,39 @@ def test_a_channel_that_lowers_the_rate_is_named_and_earns_nothing() -> None:
     assert model.credited(9) == {"a": 9.0, "b": 0.0}
 
 
-def test_the_rate_game_takes_as_many_channels_as_it_says() -> None:
-    channels = [f"c{number}" for number in range(MAX_RATE_CHANNELS)]
+def test_the_rate_game_is_exact_up_to_its_bound_and_estimated_above() -> None:
+    channels = [f"c{number}" for number in range(MAX_EXACT_CHANNELS)]
     model = train_shapley([PathCount(channels, 1, 0, 1)], Game.CONVERSION_RATE)
-    assert model.effects == pytest.approx(dict.fromkeys(channels, 0.5 / MAX_RATE_CHANNELS))
-    with pytest.raises(ValueError, match="more than 20 channels"):
-        train_shapley([PathCount([*channels, "one more"], 1, 0, 1)], Game.CONVERSION_RATE)
-    assert len(train_shapley([PathCount([*channels, "one more"], 1, 0, 1)]).effects) == MAX_RATE_CHANNELS + 1
+    assert model.effects == pytest.approx(dict.fromkeys(channels, 0.5 / MAX_EXACT_CHANNELS))
+    assert not model.standard_errors
+    one_more = train_shapley([PathCount([*channels, "one more"], 1, 0, 1)], Game.CONVERSION_RATE)
+    assert set(one_more.standard_errors) == {*channels, "one more"}
+    assert sum(one_more.effects.values()) == pytest.approx(0.5)
+    assert len(train_shapley([PathCount([*channels, "one more"], 1, 0, 1)]).effects) == MAX_EXACT_CHANNELS + 1
+
+
+def test_the_estimate_is_the_exact_value_within_its_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(7)
+    names = [f"c{number}" for number in range(10)]
+    paths = []
+    for _ in range(300):
+        path = chance.choices(names, k=chance.randint(1, 5))
+        converted = chance.random() < 0.1 + 0.05 * path.count("c1")
+        paths.append(PathCount(path, int(converted), 0, int(not converted)))
+    exact = train_shapley(paths, Game.CONVERSION_RATE)
+    monkeypatch.setattr(shapley, "MAX_EXACT_CHANNELS", 0)
+    estimated = train_shapley(paths, Game.CONVERSION_RATE)
+    assert sum(estimated.effects.values()) == pytest.approx(sum(exact.effects.values()))
+    for channel, effect in exact.effects.items():
+        # Five standard errors: by chance once in a million, and the orders are the same in every run.
+        assert abs(estimated.effects[channel] - effect) < 5 * estimated.standard_errors[channel]
+    assert max(estimated.standard_errors.values()) < 0.01
+    chance.shuffle(paths)
+    assert train_shapley(paths, Game.CONVERSION_RATE).effects == pytest.approx(estimated.effects, abs=1e-12)
+
+
+def test_without_conversions_all_channels_are_alike() -> None:
+    for game in Game:
+        model = train_shapley([PathCount(["a", "b"], 0, 0, 5)], game)
+        assert model.effects == {"a": 0.0, "b": 0.0}
+        assert model.shares() == {"a": 0.5, "b": 0.5}
