@@ -74,8 +74,8 @@ def time_decay(times: Sequence[int], half_life_ms: float = DEFAULT_HALF_LIFE_MS)
     before normalisation, and no path is so old that all its weights vanish. `times` are UTC ms in ascending order,
     the half-life is in ms (default 7 days, as in Google Analytics). The alternative, a rate λ per day (wᵢ ∝
     e^(-λ·days), default λ = 0.5), is the same curve: pass `half_life_of(λ)`. One touch: 1. Two touches one half-life
-    apart: ⅓, ⅔. Touches at the same time weigh the same. A repeated channel earns the sum of its touches. A weight too small for a
-    float is 0.
+    apart: ⅓, ⅔. Touches at the same time weigh the same. A repeated channel earns the sum of its touches. A
+    weight too small for a float is 0.
     """
     if not times:
         return []
