@@ -1,0 +1,1 @@
+"""Changes of the relational schema, applied once and in order by Alembic."""
