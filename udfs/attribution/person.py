@@ -13,8 +13,12 @@ in which they come (limits below). The rules:
 - Refunds reduce the value, to 0 at most: what was never earned cannot be given back. A cancellation takes the whole
   value, whatever its own says. Either may come before its conversion; one whose conversion never comes changes no
   credit.
-- `revision` of an attribution is 1 + the touches in its window + its refunds and cancellations. It grows with every
-  fact that the credits rest on, and is the same when the stream is replayed.
+- `revision` of an attribution is 1 + the touches in its window + its refunds and cancellations, above the version of
+  the tenant's settings times 2^32. It grows with every fact that the credits rest on and with every change of
+  settings, and is the same when the stream is replayed under the same settings.
+- Rules (models, look-back, transforms, touch filter, parameters) are those of the conversion's type. When settings
+  change, `reattribute` gives the conversions whose credits change with them. A trained model credits the conversions
+  from the time on at which it is in force, so a new one leaves older credits, and their model version, as they are.
 - `revision` of a journey is the number of its facts; stage and times are those of its newest (and first) facts by
   (time, event id). Its value is the gross value of its conversions in the currency of the newest one. Facts without a
   journey id are in no journey.
@@ -31,8 +35,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from udfs.attribution import heuristics
-from udfs.attribution.apportion import apportion
+from udfs.attribution.credit import credit, unattributed
 from udfs.attribution.person_state import (
     CONVERSION_TYPE,
     CONVERSIONS,
@@ -59,14 +62,13 @@ from udfs.attribution.person_state import (
     decode,
     encode,
 )
-from udfs.attribution.settings import AttributionSettings, Model
+from udfs.attribution.settings import ALL_TOUCHES, AttributionSettings, Model
+from udfs.attribution.tenant_settings import TenantSettings, job_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 UNATTRIBUTED = "unattributed"
-
-Credits = dict[str, dict[str, list[float] | list[int]]]
 
 # Kinds of facts. Every fact: kind, tenant_id, customer_id, journey_id, stage, event_id, time, created_at (UTC ms),
 # consent bits; after these:
@@ -96,19 +98,26 @@ class PersonUpdate:
     """Facts older than what is kept, which were not counted."""
 
 
-def apply_facts(state: bytes | None, facts: Sequence[Sequence[Any]], settings: AttributionSettings) -> PersonUpdate:
+def apply_facts(
+    state: bytes | None,
+    facts: Sequence[Sequence[Any]],
+    settings: AttributionSettings,
+    tenant: TenantSettings | None = None,
+) -> PersonUpdate:
     """Add `facts` of one person to `state` and return the new state and what follows.
 
     Args:
         state: the bytes of the call before; None for a person not seen yet.
         facts: decoded `journey_fact` arrays of one tenant and customer, in any order. Times are UTC ms, values micros.
-        settings: models, look-back, and bounds.
+        settings: the job's: bounds, and the rules of tenants without settings of their own.
+        tenant: the tenant's own settings, None when it has none.
 
     Raises:
         FactError: unknown kind, or facts of more than one person.
         StateVersionError: the state was written by a newer program.
     """
     person = decode(state)
+    tenant = tenant or job_settings(settings)
     if not facts:
         return PersonUpdate(state or encode(person), [], [], 0, 0)
     tenant_id, customer_id = facts[0][1], facts[0][2]
@@ -118,7 +127,7 @@ def apply_facts(state: bytes | None, facts: Sequence[Sequence[Any]], settings: A
     for fact in facts:
         if fact[1] != tenant_id or fact[2] != customer_id:
             raise FactError("facts of more than one person in a batch; allowed: one tenant and customer")
-        added = _add(person, fact, settings, affected)
+        added = _add(person, fact, settings, tenant, affected)
         if added is Added.NEW:
             if fact[3]:
                 changed[fact[3]] = _count_in_journey(person, fact)
@@ -128,26 +137,84 @@ def apply_facts(state: bytes | None, facts: Sequence[Sequence[Any]], settings: A
             expired += 1
     conversions = person.conversions
     attributions = [
-        _attribution(person, index, tenant_id, customer_id, settings)
+        _attribution(person, index, tenant_id, customer_id, settings, tenant)
         for index, conversion_id in enumerate(conversions.ids if affected else ())
         if conversion_id in affected
     ]
     journeys = [_journey_row(journey, tenant_id, customer_id) for journey in changed.values()]
-    _forget(person, settings)
+    _forget(person, settings, tenant)
     return PersonUpdate(encode(person), attributions, journeys, duplicates, expired)
 
 
-def _add(person: PersonState, fact: Sequence[Any], settings: AttributionSettings, affected: set[str]) -> Added:
+def reattribute(
+    state: bytes,
+    tenant_id: str,
+    customer_id: str,
+    settings: AttributionSettings,
+    tenant: TenantSettings,
+    before: TenantSettings | None,
+) -> list[dict[str, Any]]:
+    """Return the attributions of a person's conversions whose credits are not the same under `tenant` as `before`.
+
+    Args:
+        state: the person's bytes, which stay as they are.
+        tenant_id: the person's tenant.
+        customer_id: the person.
+        settings: the job's.
+        tenant: the settings now.
+        before: those that the credits were last made with; None when that is not known: then all are returned.
+
+    Raises:
+        StateVersionError: the state was written by a newer program.
+    """
+    person = decode(state)
+    changed = []
+    for index, time in enumerate(person.conversions.times):
+        conversion_type = person.conversions.values[index][CONVERSION_TYPE]
+        if (
+            before is not None
+            and before.rules_of(conversion_type) == tenant.rules_of(conversion_type)
+            and before.model_of(conversion_type, time) == tenant.model_of(conversion_type, time)
+        ):
+            continue
+        now = _attribution(person, index, tenant_id, customer_id, settings, tenant)
+        if before is not None:
+            then = _attribution(person, index, tenant_id, customer_id, settings, before)
+            if then["touches"] == now["touches"] and then["models"] == now["models"]:
+                continue
+        changed.append(now)
+    return changed
+
+
+def _reached(conversions: Log, time: int, tenant: TenantSettings) -> range | list[int]:
+    """Return the indexes of the conversions that look back on a touch at this time."""
+    first = bisect_left(conversions.times, time)
+    near = range(first, bisect_right(conversions.times, time + tenant.longest_lookback_ms, first))
+    if not tenant.by_type:
+        return near
+    return [
+        index
+        for index in near
+        if conversions.times[index] - tenant.rules_of(conversions.values[index][CONVERSION_TYPE]).lookback_ms <= time
+    ]
+
+
+def _add(
+    person: PersonState,
+    fact: Sequence[Any],
+    settings: AttributionSettings,
+    tenant: TenantSettings,
+    affected: set[str],
+) -> Added:
     """Put a fact into its log, and the ids of the conversions that it changes into `affected`."""
     kind, event_id, time = fact[0], fact[5], fact[6]
     horizon = person.newest - settings.retention_ms
-    oldest = horizon - settings.lookback_ms
+    oldest = horizon - tenant.longest_lookback_ms
     conversions = person.conversions
     if kind == TOUCH:
-        added = person.touches.add(time, event_id, person.place(fact[9], fact[10] or ""), oldest)
+        added = person.touches.add(time, event_id, person.place(fact[9], fact[10] or "", fact[13] or ""), oldest)
         if added is Added.NEW and conversions.times and conversions.times[-1] >= time:
-            first = bisect_left(conversions.times, time)
-            affected.update(conversions.ids[first : bisect_right(conversions.times, time + settings.lookback_ms)])
+            affected.update(conversions.ids[index] for index in _reached(conversions, time, tenant))
     elif kind == CONVERSION:
         added = conversions.add(time, event_id, [fact[9], fact[10], fact[11], fact[7], fact[3], 0, 0], horizon)
         if added is Added.NEW:
@@ -208,7 +275,12 @@ def _journey_row(journey: list[Any], tenant_id: str, customer_id: str) -> dict[s
 
 
 def _attribution(
-    person: PersonState, index: int, tenant_id: str, customer_id: str, settings: AttributionSettings
+    person: PersonState,
+    index: int,
+    tenant_id: str,
+    customer_id: str,
+    settings: AttributionSettings,
+    tenant: TenantSettings,
 ) -> dict[str, Any]:
     """Credit the conversion at `index` of the log by every model.
 
@@ -218,28 +290,32 @@ def _attribution(
     """
     conversion_id, time = person.conversions.ids[index], person.conversions.times[index]
     conversion = person.conversions.values[index]
+    rules = tenant.rules_of(conversion[CONVERSION_TYPE])
     log = person.touches
     end = bisect_right(log.times, time)
-    start = bisect_left(log.times, time - settings.lookback_ms, 0, end)
+    start = bisect_left(log.times, time - rules.lookback_ms, 0, end)
     refunds = [micros for original_id, micros in person.refunds.values if original_id == conversion_id]
-    revision = 1 + end - start + len(refunds) + conversion[FORGOTTEN]
+    facts = 1 + end - start + len(refunds) + conversion[FORGOTTEN]
     start = max(start, end - settings.max_touches)
     gross = conversion[GROSS_MICROS]
     if None in refunds or conversion[FORGOTTEN_REFUNDS] is None:
         net = 0
     else:
         net = max(0, gross - sum(refunds) - conversion[FORGOTTEN_REFUNDS])
-    if start == end:
-        touches = [["", UNATTRIBUTED, "", time]]
-        models: Credits = {model: {"weights": [1.0], "credited_micros": [net]} for model in settings.models}
+    trained = tenant.model_of(conversion[CONVERSION_TYPE], time) if Model.DATA_DRIVEN in rules.models else None
+    touches = [
+        [touch_id, *person.places[place], at]
+        for touch_id, place, at in zip(log.ids[start:end], log.values[start:end], log.times[start:end], strict=True)
+    ]
+    if rules.touch_filter is not ALL_TOUCHES:
+        touches = [touch for touch in touches if rules.touch_filter.keeps(touch[1], touch[2], touch[3])]
+    for touch in touches:
+        del touch[3]  # the interaction type was for the filter only
+    if touches:
+        models = credit([touch[1] for touch in touches], [touch[3] for touch in touches], net, rules, trained)
     else:
-        places = [person.places[place] for place in log.values[start:end]]
-        times = log.times[start:end]
-        touches = [
-            [touch_id, channel, campaign_id, at]
-            for touch_id, (channel, campaign_id), at in zip(log.ids[start:end], places, times, strict=True)
-        ]
-        models = _credits([channel for channel, _ in places], times, net, settings)
+        touches = [["", UNATTRIBUTED, "", time]]
+        models = unattributed(net, rules, trained)
     return {
         "kind": "attribution",
         "tenant_id": tenant_id,
@@ -252,53 +328,24 @@ def _attribution(
         "gross_value_micros": gross,
         "value_micros": net,
         "currency": conversion[CURRENCY],
-        "revision": revision,
+        "settings_version": tenant.version,
+        "revision": tenant.revision_base + facts,
         "touches": touches,
         "models": models,
     }
 
 
-def _credits(channels: list[str], times: list[int], net_micros: int, settings: AttributionSettings) -> Credits:
-    credited: Credits = {}
-    for model in settings.models:
-        weights = weigh(model, channels, times, settings)
-        credited[model] = {"weights": weights, "credited_micros": apportion(net_micros, weights)}
-    return credited
-
-
-def weigh(model: str, channels: Sequence[str], times: Sequence[int], settings: AttributionSettings) -> list[float]:
-    """Return a model's weights for a path: channels and times (UTC ms) of its touches by (time, touchpoint id)."""
-    match model:
-        case Model.FIRST_TOUCH:
-            return heuristics.first_touch(len(channels))
-        case Model.LAST_TOUCH:
-            return heuristics.last_touch(len(channels))
-        case Model.LAST_NON_DIRECT:
-            return heuristics.last_non_direct(channels)
-        case Model.LINEAR:
-            return heuristics.linear(len(channels))
-        case Model.TIME_DECAY:
-            return heuristics.time_decay(times, settings.half_life_ms)
-        case Model.POSITION_BASED:
-            return heuristics.position_based(len(channels), settings.position_weights)
-        case Model.CUSTOM_WEIGHTS:
-            return heuristics.custom_weights(channels, dict(settings.channel_weights))
-        case _:
-            raise ValueError(f"model is {model!r}; allowed: {', '.join(Model)}")
-
-
-def _forget(person: PersonState, settings: AttributionSettings) -> None:
+def _forget(person: PersonState, settings: AttributionSettings, tenant: TenantSettings) -> None:
     """Drop what retention and the bounds no longer keep; conversions that lose a touch or refund keep count of it."""
     horizon = person.newest - settings.retention_ms
-    oldest = horizon - settings.lookback_ms
+    oldest = horizon - tenant.longest_lookback_ms
     conversions = person.conversions
     if count := conversions.excess(horizon, settings.max_conversions):
         conversions.forget(count)
     if count := person.touches.excess(oldest, settings.max_touches):
         for time in person.touches.times[:count]:
-            first = bisect_left(conversions.times, time)
-            for conversion in conversions.values[first : bisect_right(conversions.times, time + settings.lookback_ms)]:
-                conversion[FORGOTTEN] += 1
+            for index in _reached(conversions, time, tenant):
+                conversions.values[index][FORGOTTEN] += 1
         person.touches.forget(count)
     person.drop_unused_places()
     if count := person.refunds.excess(oldest, settings.max_refunds):

@@ -16,10 +16,7 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-VERSION = 1
-
-# Entry n - 1 turns the array of version n into that of version n + 1.
-_UPGRADES: tuple[Callable[[list[Any]], list[Any]], ...] = ()
+VERSION = 2
 
 
 class StateVersionError(ValueError):
@@ -122,11 +119,12 @@ class PersonState:
     """Starts and stage changes, only to know them again; values are 0."""
     journeys: list[list[Any]] = field(default_factory=list)
     places: list[list[str]] = field(default_factory=list)
-    """Distinct (channel, campaign id) of the touches, each written once."""
+    """Distinct (channel, campaign id, interaction type) of the touches, each written once. The type is empty where
+    state of version 1 did not have it."""
 
-    def place(self, channel: str, campaign_id: str) -> int:
-        """Return the index of a channel and campaign in `places`."""
-        place = [channel, campaign_id]
+    def place(self, channel: str, campaign_id: str, interaction_type: str) -> int:
+        """Return the index of a channel, campaign and interaction type in `places`."""
+        place = [channel, campaign_id, interaction_type]
         try:
             return self.places.index(place)
         except ValueError:
@@ -176,6 +174,16 @@ def decode(state: bytes | None) -> PersonState:
         record = _upgrade(record, version)
     _, newest, touches, conversions, refunds, stage_changes, journeys, places = record
     return PersonState(newest, Log(*touches), Log(*conversions), Log(*refunds), Log(*stage_changes), journeys, places)
+
+
+def _remember_interaction_types(record: list[Any]) -> list[Any]:
+    """Version 2: a place has the interaction type too; what version 1 did not keep is empty."""
+    *rest, places = record[1:]
+    return [2, *rest, [[channel, campaign_id, ""] for channel, campaign_id in places]]
+
+
+# Entry n - 1 turns the array of version n into that of version n + 1.
+_UPGRADES: tuple[Callable[[list[Any]], list[Any]], ...] = (_remember_interaction_types,)
 
 
 def _upgrade(record: list[Any], version: object) -> list[Any]:

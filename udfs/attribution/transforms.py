@@ -9,13 +9,19 @@ Definitions are those of Google's fractribution (README, "path_transform"), whos
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from udfs.attribution.heuristics import DIRECT
 
 Touches = list[tuple[int, str]]
 Transform = Callable[[Sequence[str]], Touches]
+
+
+class TransformError(ValueError):
+    """A transform has a name that is not known; the message says what is allowed."""
 
 
 def identity(channels: Sequence[str]) -> Touches:
@@ -83,3 +89,36 @@ def transformed(channels: Sequence[str], transforms: Sequence[Transform]) -> Tou
     for transform in transforms:
         touches = [(touches[index][0], name) for index, name in transform([channel for _, channel in touches])]
     return touches
+
+
+_BY_NAME: dict[str, Transform] = {
+    transform.__name__: transform
+    for transform in (
+        identity,
+        exposure,
+        first,
+        frequency,
+        remove_direct_if_not_all,
+        remove_direct_if_last_and_not_all,
+    )
+}
+_TRIM = re.compile(r"trim\(([1-9]\d{0,3})\)")
+
+
+@lru_cache(maxsize=1_000)  # tenants and conversion types have few chains, and each is asked for with every conversion
+def chain(names: tuple[str, ...]) -> tuple[Transform, ...]:
+    """Return the transforms with these names: those of the functions of this module, and `trim(20)`.
+
+    Raises:
+        TransformError: a name is unknown, or `frequency` is not the last: what follows it would not know the channels.
+    """
+    allowed = f"{', '.join(_BY_NAME)}, trim(1) to trim(9999); frequency last"
+    found = []
+    for name in names:
+        trimmed = _TRIM.fullmatch(name)
+        if not trimmed and name not in _BY_NAME:
+            raise TransformError(allowed)
+        found.append(trim(int(trimmed[1])) if trimmed else _BY_NAME[name])
+    if frequency in found[:-1]:
+        raise TransformError(allowed)
+    return tuple(found)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from udfs.attribution import heuristics
+from udfs.attribution.credit import weigh
 from udfs.attribution.heuristics import DAY_MS
-from udfs.attribution.person import weigh
-from udfs.attribution.settings import AttributionSettings, Model
+from udfs.attribution.settings import RULE_BASED, AttributionSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,16 +26,16 @@ paths = st.lists(
 ).map(sorted)
 
 
-@given(paths, st.sampled_from(Model))
-def test_weights_of_every_model_sum_to_one_and_none_is_negative(path: list[tuple[int, str]], model: Model) -> None:
+@given(paths, st.sampled_from(RULE_BASED))
+def test_weights_of_every_model_sum_to_one_and_none_is_negative(path: list[tuple[int, str]], model: str) -> None:
     weights = weigh(model, [channel for _, channel in path], [time for time, _ in path], SETTINGS)
     assert len(weights) == len(path)
     assert all(weight >= 0 for weight in weights)
     assert math.fsum(weights) == (pytest.approx(1, abs=1e-12) if path else 0)
 
 
-@pytest.mark.parametrize("model", Model)
-def test_one_touch_takes_all_and_no_touch_has_no_weight(model: Model) -> None:
+@pytest.mark.parametrize("model", RULE_BASED)
+def test_one_touch_takes_all_and_no_touch_has_no_weight(model: str) -> None:
     assert weigh(model, ["direct"], [1], SETTINGS) == [1.0]
     assert weigh(model, [], [], SETTINGS) == []
 

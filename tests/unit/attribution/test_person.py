@@ -10,15 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from udfs.attribution.apportion import apportion
-from udfs.attribution.person import FactError, PersonUpdate, apply_facts, weigh
-from udfs.attribution.settings import AttributionSettings, Model
+from udfs.attribution.credit import weigh
+from udfs.attribution.person import FactError, PersonUpdate, apply_facts
+from udfs.attribution.settings import RULE_BASED, AttributionSettings
 
 if TYPE_CHECKING:
     import random
 
 DAY = 86_400_000
 START = 1_700_000_000_000
-SETTINGS = AttributionSettings(models=tuple(Model), channel_weights=(("email", 2.0),))
+SETTINGS = AttributionSettings(models=RULE_BASED, channel_weights=(("email", 2.0),))
 LINEAR = AttributionSettings(models=("linear",))
 Fact = list[Any]
 
@@ -91,6 +92,7 @@ def by_the_rules(facts: list[Fact], options: AttributionSettings) -> bytes:
             "gross_value_micros": one[10],
             "value_micros": net,
             "currency": one[11],
+            "settings_version": 0,
             "revision": 1 + len(path) + len(taken),
             "touches": [[t[5], t[9], t[10] or "", t[6]] for t in path] or [["", "unattributed", "", one[6]]],
             "models": models,

@@ -23,6 +23,11 @@ VERSION_1 = (
     b'[["email","k1"],["search",""]]]'
 )
 
+# Written by version 2: a place has the interaction type too.
+VERSION_2 = VERSION_1.replace(b"[1,", b"[2,", 1).replace(
+    b'[["email","k1"],["search",""]]', b'[["email","k1","click"],["search","","visit"]]'
+)
+
 
 def test_state_of_version_1_is_read_and_goes_on() -> None:
     facts = [["r", "acme", "ann", "j1", "purchase", "r2", 1_700_000_500_000, 0, 7, "c1", 500_000]]
@@ -35,13 +40,14 @@ def test_state_of_version_1_is_read_and_goes_on() -> None:
 
 
 def test_what_is_encoded_is_decoded() -> None:
-    assert encode(decode(VERSION_1)) == VERSION_1
+    assert encode(decode(VERSION_2)) == VERSION_2
+    assert encode(decode(VERSION_1)) == VERSION_2.replace(b'"click"', b'""').replace(b'"visit"', b'""')
     assert decode(None) == decode(encode(decode(None)))
 
 
-@pytest.mark.parametrize("state", [b"[2,0]", b"[0]", b'["1"]', b"[999999]"])
+@pytest.mark.parametrize("state", [b"[3,0]", b"[0]", b'["1"]', b"[999999]"])
 def test_state_of_another_version_is_refused(state: bytes) -> None:
-    with pytest.raises(StateVersionError, match="allowed: 1 to 1"):
+    with pytest.raises(StateVersionError, match="allowed: 1 to 2"):
         decode(state)
 
 
@@ -53,12 +59,13 @@ def test_bytes_that_are_no_state_are_refused(state: bytes) -> None:
 
 def test_an_older_version_is_upgraded_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
     def drop_the_last_field(record: list[object]) -> list[object]:
-        return [2, *record[1:-1]]
+        return [3, *record[1:-1]]
 
-    monkeypatch.setattr(person_state, "VERSION", 2)
-    monkeypatch.setattr(person_state, "_UPGRADES", (drop_the_last_field,))
-    old = orjson.dumps([*orjson.loads(VERSION_1), "a field of version 1"])
-    assert decode(old) == decode(b"[2" + VERSION_1[2:])
+    expected = decode(VERSION_2)
+    monkeypatch.setattr(person_state, "VERSION", 3)
+    monkeypatch.setattr(person_state, "_UPGRADES", (*person_state._UPGRADES, drop_the_last_field))
+    old = orjson.dumps([*orjson.loads(VERSION_2), "a field of version 2"])
+    assert decode(old) == expected
 
 
 def test_a_touch_costs_less_than_100_bytes() -> None:
