@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from udfs.identity.graph_state import GraphState, TextState
 from udfs.identity.identifiers import Identifier, Kind, linking_identifiers
+from udfs.identity.person import Person
 from udfs.identity.records import DAY_MS, NEVER, CustomerRecord
 from udfs.identity.regions import Regions
 from udfs.identity.similarity import Sighting
@@ -69,17 +70,6 @@ class Erasure:
 
 
 Change = Observation | Withdrawal | Erasure
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A person whose credits are to be derived from stored facts: the customers, and what of them no longer counts."""
-
-    group: Group
-    void_touches_until: dict[str, int]
-    """By customer with such: touches up to this moment (UTC ms) are not credited."""
-    erased_until: dict[str, int]
-    """By customer with such: no fact up to this moment (UTC ms) counts."""
 
 
 @dataclass(frozen=True, slots=True)

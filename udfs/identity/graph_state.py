@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import orjson
 
 from udfs.identity.partition import Group
+from udfs.identity.person import decode_group, encode_group
 from udfs.identity.records import (
     NEVER,
     CustomerRecord,
@@ -87,12 +88,11 @@ class GraphState:
         text = self._texts.get(f"person/{person_id}")
         if text is None:
             return Group((person_id,))
-        customers, links = orjson.loads(text)
-        return Group(tuple(customers), tuple((one, other, probability) for one, other, probability in links))
+        return decode_group(orjson.loads(text))
 
     def put_group(self, group: Group) -> None:
         """Keep a group of two or more customers under its person's id."""
-        self._texts.put(f"person/{group.person_id}", orjson.dumps((group.customers, group.links)).decode())
+        self._texts.put(f"person/{group.person_id}", orjson.dumps(encode_group(group)).decode())
 
     def remove_group(self, person_id: str) -> None:
         """Forget a person's group."""

@@ -31,10 +31,15 @@ ProbableLink = tuple[str, str, float]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Group:
-    """Customers that are one person: at least one, sorted, and the probable links among them, sorted."""
+    """Customers that are one person: at least one, sorted, and the probable links among them, sorted.
+
+    Without links all are one person for certain. Otherwise `parts` are the customers that are so, each sorted, and the
+    links make one person of them: one link fewer than parts.
+    """
 
     customers: tuple[str, ...]
     links: tuple[ProbableLink, ...] = ()
+    parts: tuple[tuple[str, ...], ...] = ()
 
     @property
     def person_id(self) -> str:
@@ -66,17 +71,17 @@ def partition(
     ]
     for _, _, _, members in sorted(certain):
         joined.join(members)
+    certain_parts = joined.sets()
     links = []
     for one, other, probability in _probable_pairs(customers, identifiers, settings.threshold):
         if joined.root(one) != joined.root(other) and joined.join([one, other]):
             links.append((one, other, probability))
-    members_of: dict[str, list[str]] = {}
-    for customer in sorted(customers):
-        members_of.setdefault(joined.root(customer), []).append(customer)
-    links_of: dict[str, list[ProbableLink]] = {}
-    for link in sorted(links):
-        links_of.setdefault(joined.root(link[0]), []).append(link)
-    return sorted(Group(tuple(names), tuple(links_of.get(root, ()))) for root, names in members_of.items())
+    groups = []
+    for names in joined.sets():
+        own = tuple(sorted(link for link in links if link[0] in names))
+        parts = tuple(sorted(part for part in certain_parts if part[0] in names)) if own else ()
+        groups.append(Group(names, own, parts))
+    return sorted(groups)
 
 
 def sightings_match(
@@ -120,6 +125,13 @@ class _Joined:
             self._parent[customer] = self._parent[self._parent[customer]]
             customer = self._parent[customer]
         return customer
+
+    def sets(self) -> list[tuple[str, ...]]:
+        """Return the sets, each sorted."""
+        members: dict[str, list[str]] = {}
+        for customer in sorted(self._parent):
+            members.setdefault(self.root(customer), []).append(customer)
+        return [tuple(names) for names in members.values()]
 
     def join(self, customers: Iterable[str]) -> bool:
         """Join all of these, unless that would hold two values of a unique kind."""

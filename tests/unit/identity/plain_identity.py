@@ -26,7 +26,7 @@ class Seen:
 
 
 def persons(changes, settings):
-    """Return {customer: (all customers of the person, probable links)} of everyone that an event names."""
+    """Return {customer: (all customers of the person, probable links, certain parts where there are such links)}."""
     names = sorted({change.customer_id for change in changes})
     seen = {name: _seen(name, changes, settings) for name in names}
     most = dict(settings.most_customers)
@@ -38,9 +38,9 @@ def persons(changes, settings):
     result = {}
     for name in names:
         region, kinds = _region(name, linking, seen, settings)
-        for group, links in _divided(region, kinds, linking, seen, settings):
+        for group, links, parts in _divided(region, kinds, linking, seen, settings):
             if name in group:
-                result[name] = (tuple(sorted(group)), tuple(sorted(links)))
+                result[name] = (tuple(sorted(group)), tuple(sorted(links)), tuple(sorted(parts)) if links else ())
     return result
 
 
@@ -106,6 +106,7 @@ def _divided(region, kinds, linking, seen, settings):
     for identifier in sorted(certain, key=lambda found: (KINDS.index(found.kind), len(linking[found]), found.value)):
         if linking[identifier] & region:
             groups = _joined(groups, linking[identifier], None, seen, settings)
+    certain = [group for group, _ in groups]
     pairs = {}
     for network in [found for found in linking if found.kind is Kind.NETWORK and found.kind in kinds]:
         for pair in combinations(sorted(linking[network] & region), 2):
@@ -113,7 +114,7 @@ def _divided(region, kinds, linking, seen, settings):
     for pair in sorted(pairs, key=lambda pair: (-pairs[pair], pair)):
         if pairs[pair] >= settings.threshold:
             groups = _joined(groups, set(pair), (*pair, pairs[pair]), seen, settings)
-    return groups
+    return [(group, links, [tuple(sorted(part)) for part in certain if part <= group]) for group, links in groups]
 
 
 def _joined(groups, names, link, seen, settings):

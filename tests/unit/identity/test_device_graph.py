@@ -55,10 +55,10 @@ class Graph:
         return update
 
     def persons(self, names):
-        """{customer: (customers of the person, probable links)} as the state has it."""
+        """{customer: (customers of the person, probable links, certain parts)} as the state has it."""
         state = GraphState(self.texts)
         groups = {name: state.group(state.customer(name).person or name) for name in names}
-        return {name: (group.customers, group.links) for name, group in groups.items()}
+        return {name: (group.customers, group.links, group.parts) for name, group in groups.items()}
 
 
 def seen(customer, day=0, consented=True, **identifiers):
@@ -146,7 +146,7 @@ def test_every_order_gives_the_partition_of_the_set(data, changes, chosen):
         graph.apply(expire=50)
     assert graph.persons(expected) == expected
     told = {name: graph.person_of.get(name, name) for name in expected}
-    assert told == {name: group[0] for name, (group, _) in expected.items()}
+    assert told == {name: group[0] for name, (group, _, _) in expected.items()}
 
 
 @pytest.mark.parametrize("seed", range(5))
