@@ -7,6 +7,7 @@ import argparse
 import os
 import re
 from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -43,7 +44,10 @@ class Options:
     pipeline_group: str = _option("consumer group of the measurement job, whose lag is shown", "tributary-measurement")
     host: str = _option("address to listen on", "127.0.0.1")
     grpc_port: int = _option("port of the gRPC server; 0: any free one", 50051)
-    http_port: int = _option("port of /metrics, /healthz and /readyz; 0: any free one", 8080)
+    http_port: int = _option(
+        "port of Connect, gRPC-Web, REST, the web app, /metrics, /healthz and /readyz; 0: any free one", 8080
+    )
+    web_folder: str = _option("folder of the built web app", str(Path(__file__).parent / "web" / "dist"))
     default_deadline_ms: int = _option("deadline of a call whose client set none, ms", 10_000)
     max_deadline_ms: int = _option("longest deadline of a call that is not a stream, ms", 60_000)
     max_calls: int = _option("calls answered at the same time; more are refused", 256)

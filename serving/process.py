@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.clickhouse.client import ClickHouseAddress
@@ -24,8 +25,10 @@ from serving.observability.pipeline_figures import PipelineFigures
 from serving.observability.store_health import StoreHealth
 from serving.queries.history import History
 from serving.queries.hot_store import HotStore
+from serving.transports.dispatch import Dispatch
 from serving.transports.grpc_server import GrpcServer
-from serving.transports.http_server import HttpServer, application
+from serving.transports.http_application import application
+from serving.transports.http_server import HttpServer
 
 if TYPE_CHECKING:
     from serving.options import Options
@@ -66,15 +69,23 @@ class Process:
         self.metrics.registry.register(self.figures)
         self.health = StoreHealth(self.history, self.hot_store, self.metrics)
         pace = Pace(interval=options.update_interval_ms / 1000, heartbeat=options.heartbeat_ms / 1000)
-        self.grpc = GrpcServer(options, make_services(self.history, self.hot_store, self.hub, pace), self.metrics)
+        services = make_services(self.history, self.hot_store, self.hub, pace)
+        self.dispatch = Dispatch(services, options, self.metrics)
+        self.grpc = GrpcServer(options, self.dispatch)
         self.http: HttpServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Listen on both ports; ready when it returns. Raises OSError or RuntimeError when a port is taken."""
-        self.http = HttpServer(
-            application(self.metrics.registry, self.health, self.hub), self.options.host, self.options.http_port
+        web = application(
+            self.dispatch,
+            self.metrics.registry,
+            self.health,
+            self.hub,
+            web_folder=Path(self.options.web_folder),
+            max_request_bytes=self.options.max_request_bytes,
         )
+        self.http = HttpServer(web, self.options.host, self.options.http_port, self.options.drain_seconds)
         self.feed.start()
         await self.health.probe()
         # Before the port is open: a service whose health was never set would say that it is serving.

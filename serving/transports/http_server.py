@@ -1,4 +1,4 @@
-"""The HTTP port: metrics for Prometheus, and health for whoever runs the process."""
+"""The HTTP server, whose signals and sockets the process handles."""
 
 from __future__ import annotations
 
@@ -7,50 +7,34 @@ import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.applications import Starlette
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from prometheus_client import CollectorRegistry
-    from starlette.requests import Request
+    from starlette.types import ASGIApp
 
-    from serving.live.hub import LiveHub
-    from serving.observability.store_health import StoreHealth
-
-
-def application(registry: CollectorRegistry, health: StoreHealth, hub: LiveHub) -> Starlette:
-    """Return the application of the port."""
-
-    def metrics(_: Request) -> Response:
-        # Not async: it is made in a thread, so that a large registry does not hold up calls.
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
-
-    async def healthz(_: Request) -> Response:
-        return PlainTextResponse("ok\n")
-
-    async def readyz(_: Request) -> Response:
-        ready = health.ready and not hub.closing.is_set()
-        parts = {
-            "ready": ready,
-            "history": health.history_up,
-            "hot_store": health.hot_store_up,
-            "draining": hub.closing.is_set(),
-        }
-        return JSONResponse(parts, status_code=200 if ready else 503)
-
-    return Starlette(routes=[Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)])
+# Largest WebSocket message of a client: requests are small.
+MAX_WEBSOCKET_BYTES = 64 * 1024
 
 
 class HttpServer(uvicorn.Server):
-    """A server whose signals are handled by the process, not by itself. `serve` runs until `should_exit` is set."""
+    """A server whose signals are handled by the process, not by itself. `serve` runs until `should_exit` is set, and
+    then lets calls go on for at most `drain_seconds`."""
 
-    def __init__(self, app: Starlette, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, drain_seconds: float) -> None:
         """Take the port; raises OSError when it is taken."""
-        super().__init__(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                ws_max_size=MAX_WEBSOCKET_BYTES,
+                # uvicorn waits for ever when this is 0.
+                timeout_graceful_shutdown=max(1, round(drain_seconds)),
+            )
+        )
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
