@@ -35,7 +35,7 @@ from udfs.identity.similarity import Sighting
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from udfs.identity.partition import Group
+    from udfs.identity.partition import Group, ProbableLink
     from udfs.identity.settings import IdentitySettings
 
 ROOM = 4
@@ -92,6 +92,10 @@ class GraphUpdate:
     moved: list[tuple[str, str]] = field(default_factory=list)
     """(customer id, person id) of each customer whose person changed; alone a customer is its own person."""
     links: list[LinkChange] = field(default_factory=list)
+    probable_links: list[tuple[ProbableLink, bool]] = field(default_factory=list)
+    """Probable links that came, and those that went (True)."""
+    erased: list[tuple[str, int]] = field(default_factory=list)
+    """(customer id, moment) of each erasure that is newer than all before."""
     expired: int = 0
     """Observations older than what is kept, of which no link was made."""
 
@@ -109,7 +113,13 @@ class DeviceGraph:
         self._affected: set[str] = set()
         self._with_facts: set[str] = set()
         self._links: dict[tuple[str, Identifier], LinkChange] = {}
+        self._erased: dict[str, int] = {}
         self._expired = 0
+
+    @property
+    def newest_day(self) -> int:
+        """UTC day of the tenant's newest event."""
+        return self._state.today
 
     def apply(self, changes: Iterable[Change], *, expire: int = 1_000) -> GraphUpdate:
         """Take in a batch and return what it changed.
@@ -167,6 +177,7 @@ class DeviceGraph:
         self._with_facts.add(name)
         if erasure.time_ms > customer.erased_at:
             customer.erased_at = erasure.time_ms
+            self._erased[name] = erasure.time_ms
             customer.derived = True
             self._state.changed(name)
             self._drop_through(name, customer, customer.void_day)
@@ -299,7 +310,9 @@ class DeviceGraph:
     # Persons
 
     def _finish(self) -> GraphUpdate:
-        update = GraphUpdate(links=list(self._links.values()), expired=self._expired)
+        update = GraphUpdate(
+            links=list(self._links.values()), erased=sorted(self._erased.items()), expired=self._expired
+        )
         persons = self._divide(update)
         for name in self._with_facts:
             customer = self._state.customer(name)
@@ -308,7 +321,7 @@ class DeviceGraph:
         update.persons = [self._person(person_id) for person_id in sorted(persons)]
         update.moved.sort()
         self._state.write()
-        for noted in (self._ends, self._affected, self._with_facts, self._links):
+        for noted in (self._ends, self._affected, self._with_facts, self._links, self._erased):
             noted.clear()
         self._expired = 0
         return update
@@ -331,6 +344,12 @@ class DeviceGraph:
                 to_do.update(before[person_id].customers)
         for person_id in before:
             state.remove_group(person_id)
+        links_before = {link[:2]: link for group in before.values() for link in group.links}
+        links = {link[:2]: link for group in groups for link in group.links}
+        update.probable_links = [(links_before[pair], True) for pair in sorted(links_before.keys() - links.keys())]
+        update.probable_links += [
+            (links[pair], False) for pair in sorted(links) if links[pair] != links_before.get(pair)
+        ]
         changed = set()
         for group in groups:
             alone = len(group.customers) == 1

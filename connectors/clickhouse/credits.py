@@ -1,0 +1,45 @@
+"""Credits as rows of `attribution_credits`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from connectors.clickhouse.arrow_sink import TIME, times
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PLAIN = ("tenant_id", "conversion_id", "conversion_type", "customer_id", "journey_id", "currency")
+_MICROS = ("gross_value_micros", "value_micros")
+
+
+def credit_columns(attributions: Sequence[dict[str, Any]], attributed_at_ms: int) -> dict[str, Any]:
+    """Return the columns of `attribution_credits`: one row per attribution and model, touches in parallel arrays."""
+    rows = [
+        (attribution, model, credit) for attribution in attributions for model, credit in attribution["models"].items()
+    ]
+
+    def plain(name: str) -> list[Any]:
+        return [attribution[name] for attribution, _, _ in rows]
+
+    def touches(index: int, kind: pa.DataType) -> pa.Array:
+        return pa.array([[touch[index] for touch in a["touches"]] for a, _, _ in rows], type=pa.list_(kind))
+
+    weights = [credit["weights"] for _, _, credit in rows]
+    micros = [credit["credited_micros"] for _, _, credit in rows]
+    return {name: pa.array(plain(name), type=pa.string()) for name in _PLAIN} | {
+        **{name: pa.array(plain(name), type=pa.int64()) for name in _MICROS},
+        "conversion_time": times(plain("conversion_time")),
+        "model": pa.array([model for _, model, _ in rows], type=pa.string()),
+        "model_version": pa.array([credit.get("model_version", "") for _, _, credit in rows], type=pa.string()),
+        "touches.touchpoint_id": touches(0, pa.string()),
+        "touches.channel": touches(1, pa.string()),
+        "touches.campaign_id": touches(2, pa.string()),
+        "touches.time": touches(3, pa.int64()).cast(pa.list_(TIME)),
+        "touches.weight": pa.array(weights, type=pa.list_(pa.float64())),
+        "touches.credited_micros": pa.array(micros, type=pa.list_(pa.int64())),
+        "attributed_at": times([attributed_at_ms] * len(rows)),
+        "revision": pa.array(plain("revision"), type=pa.uint64()),
+    }

@@ -1,0 +1,148 @@
+"""Identity in the store: a person's facts out of `events`; links, persons and erasures in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from connectors.clickhouse.arrow_sink import times
+from udfs.events.columns import journey_fact
+from udfs.events.envelope import EventType, Family
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from connectors.clickhouse.arrow_sink import ArrowSink
+
+JOURNEY_EVENTS = tuple(kind.value for kind in EventType if kind.family is Family.JOURNEY)
+# A statement's parameters travel in its URL, whose length servers limit; ids are some forty characters.
+CUSTOMERS_PER_STATEMENT = 500
+
+# The first copy of an event that was accepted has the largest version, and counts.
+READ_FACTS = """
+SELECT toString(tenant_id), toString(event_type), payload
+FROM events FINAL
+WHERE tenant_id IN {tenants:Array(String)}
+  AND customer_id IN {customers:Array(String)}
+  AND (tenant_id, customer_id) IN {wanted:Array(Tuple(String, String))}
+  AND event_time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+  AND event_type IN {types:Array(String)}
+ORDER BY version DESC
+"""
+# Of overlapping derivations the one that read later wins, as in `recompute`: the clock is the server's, before it read.
+CLOCK = "SELECT toUnixTimestamp64Micro(now64(6))"
+
+ERASED = ("events", "attribution_credits", "journeys", "identity_links", "person_customers")
+"""Tables with rows of a customer. Each has the columns tenant_id and customer_id."""
+
+
+class Customer(NamedTuple):
+    """A customer of a tenant."""
+
+    tenant_id: str
+    customer_id: str
+
+
+def clock_micros(sink: ArrowSink) -> int:
+    """Return the server's clock in UTC microseconds: the revision of what is read after this call."""
+    return int(sink.rows(CLOCK, {}, "reading of the clock")[0][0])
+
+
+def read_facts(sink: ArrowSink, customers: Iterable[Customer], from_ms: int) -> dict[Customer, list[list[Any]]]:
+    """Return the journey facts of customers with event times from `from_ms` (UTC ms) on, by customer.
+
+    The fact that came first stands first. Customers without facts are missing. Blocks and raises as `ArrowSink.rows`.
+    """
+    found: dict[Customer, list[list[Any]]] = {}
+    ordered = sorted(set(customers))
+    for first in range(0, len(ordered), CUSTOMERS_PER_STATEMENT):
+        piece = ordered[first : first + CUSTOMERS_PER_STATEMENT]
+        parameters = {
+            "tenants": sorted({customer.tenant_id for customer in piece}),
+            "customers": sorted({customer.customer_id for customer in piece}),
+            "wanted": [tuple(customer) for customer in piece],
+            "from_ms": from_ms,
+            "types": list(JOURNEY_EVENTS),
+        }
+        for tenant_id, event_type, payload in sink.rows(READ_FACTS, parameters, "reading of persons' facts"):
+            text = journey_fact(EventType(event_type), orjson.loads(payload))
+            if text is not None:
+                fact = orjson.loads(text)
+                found.setdefault(Customer(tenant_id, fact[2]), []).append(fact)
+    return found
+
+
+class LinkRow(NamedTuple):
+    """A row of `identity_links` but its revision. `last_day`: UTC days since the epoch."""
+
+    tenant_id: str
+    customer_id: str
+    kind: str
+    value: str
+    last_day: int
+    probability: float
+    removed: bool
+
+
+def write_links(sink: ArrowSink, links: Sequence[LinkRow], revision: int) -> None:
+    """Write links under one revision (UTC microseconds). Blocks and raises as `ArrowSink.write`."""
+    import pyarrow as pa
+
+    if not links:
+        return
+    columns: dict[str, Any] = dict(zip(LinkRow._fields, zip(*links, strict=True), strict=True))
+    columns["last_seen"] = pa.array(columns.pop("last_day"), type=pa.int32()).cast(pa.date32())
+    columns["removed"] = pa.array([int(link.removed) for link in links], type=pa.uint8())
+    columns["revision"] = pa.array([revision] * len(links), type=pa.uint64())
+    sink.write("identity_links", columns)
+
+
+def write_persons(sink: ArrowSink, persons: Sequence[tuple[Customer, str]], revision: int) -> None:
+    """Write (customer, person id) under one revision (UTC microseconds). Blocks and raises as `ArrowSink.write`."""
+    import pyarrow as pa
+
+    if persons:
+        columns = {
+            "tenant_id": [customer.tenant_id for customer, _ in persons],
+            "customer_id": [customer.customer_id for customer, _ in persons],
+            "person_id": [person_id for _, person_id in persons],
+            "revision": pa.array([revision] * len(persons), type=pa.uint64()),
+        }
+        sink.write("person_customers", columns)
+
+
+def erase(sink: ArrowSink, customer: Customer, erased_at_ms: int) -> None:
+    """Delete a customer's events up to a moment (UTC ms) and all other rows of the customer, and note the erasure.
+
+    Credits that rest on events after the moment are to be derived again by the caller. Rows are out of every answer
+    when this returns; ClickHouse takes them off the disk when it next merges the parts. Blocks and raises as
+    `ArrowSink.command`.
+    """
+    noted = {"tenant_id": [customer.tenant_id], "customer_id": [customer.customer_id]}
+    sink.write("erasures", noted | {"erased_at": times([erased_at_ms])})
+    for table in ERASED:
+        sink.command(
+            f"DELETE FROM {table} WHERE {_rows_of(table)}",  # noqa: S608 - a name of the constant above
+            {"tenant": customer.tenant_id, "customer": customer.customer_id, "until_ms": erased_at_ms},
+            f"erasure from {table}",
+        )
+
+
+def rows_of(sink: ArrowSink, customer: Customer, until_ms: int) -> dict[str, int]:
+    """Return how many rows there are of a customer by table, of events those up to a moment (UTC ms)."""
+    parameters = {"tenant": customer.tenant_id, "customer": customer.customer_id, "until_ms": until_ms}
+    return {
+        table: int(sink.rows(f"SELECT count() FROM {table} WHERE {_rows_of(table)}", parameters, "count")[0][0])  # noqa: S608
+        for table in ERASED
+    }
+
+
+def _rows_of(table: str) -> str:
+    """The condition that holds for a customer's rows. Links of others to this customer are among them."""
+    condition = "tenant_id = {tenant:String} AND customer_id = {customer:String}"
+    if table == "events":
+        return condition + " AND event_time <= fromUnixTimestamp64Milli({until_ms:Int64}, 'UTC')"
+    if table == "identity_links":
+        return condition + " OR tenant_id = {tenant:String} AND kind = 'customer_id' AND value = {customer:String}"
+    return condition
