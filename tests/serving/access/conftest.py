@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 
 from serving.relational.database import Database
+from tests.serving.access.oidc_client import OidcServer
 from tests.serving.access.postgresql_server import PostgresqlServer, binaries
 
 
@@ -49,3 +50,21 @@ def sqlite_database(tmp_path):
     made.migrate()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def oidc_process(tmp_path_factory):
+    server = OidcServer(tmp_path_factory.mktemp("oidc"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def oidc(oidc_process):
+    """The provider, well behaved."""
+    if oidc_process.process.poll() is not None:
+        oidc_process.start()
+    oidc_process.thaw()
+    oidc_process.tell("set", delay_seconds=0.0, status=0, requests={}, user={"sub": "ann"}, expires_in=300)
+    return oidc_process
