@@ -1,0 +1,36 @@
+/** A calendar to choose a first and a last day from. Loaded when it is opened first. */
+import type { CalendarDate, DateValue } from "@internationalized/date";
+import { toCalendarDate } from "@internationalized/date";
+import { ChevronLeft, ChevronRight } from "lucide-react";
+import { Button, CalendarCell, CalendarGrid, Heading, RangeCalendar } from "react-aria-components";
+
+interface Props {
+  value: { start: DateValue; end: DateValue } | null;
+  earliest: CalendarDate;
+  latest: CalendarDate;
+  onChoose: (first: CalendarDate, last: CalendarDate) => void;
+}
+
+export default function Calendar({ value, earliest, latest, onChoose }: Props) {
+  return (
+    <RangeCalendar
+      className="calendar"
+      aria-label="First and last day"
+      value={value}
+      minValue={earliest}
+      maxValue={latest}
+      onChange={({ start, end }) => onChoose(toCalendarDate(start), toCalendarDate(end))}
+    >
+      <header>
+        <Button slot="previous" className="button button-quiet button-icon">
+          <ChevronLeft size={16} aria-hidden />
+        </Button>
+        <Heading />
+        <Button slot="next" className="button button-quiet button-icon">
+          <ChevronRight size={16} aria-hidden />
+        </Button>
+      </header>
+      <CalendarGrid>{(date) => <CalendarCell date={date} className="calendar-day" />}</CalendarGrid>
+    </RangeCalendar>
+  );
+}

@@ -1,0 +1,155 @@
+/** What the page shows, as the address says it: every choice is a search parameter, so that a link, the history and undo hold all of
+ * it. A parameter that is absent or wrong means its default. */
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useCallback, useMemo } from "react";
+import { CHANNELS } from "../figures/channels";
+import { METRICS, type MetricId } from "../figures/metrics";
+import { readRange, writeRange, type RangeChoice } from "./date-range";
+
+export const MODELS = ["first_touch", "last_touch", "last_non_direct", "linear", "time_decay", "position_based"] as const;
+export type Model = (typeof MODELS)[number];
+
+/** How often figures are read again: with each change, or every so many seconds. */
+export const REFRESH = { live: "Live", "60": "Every minute", "300": "Every 5 minutes", "900": "Every 15 minutes", "3600": "Every hour", off: "Off" } as const;
+export type Refresh = keyof typeof REFRESH;
+
+/** As in the address. */
+export interface DashboardSearch {
+  tenant?: string;
+  range?: string;
+  tz?: string;
+  compare?: "none";
+  channel?: string;
+  campaign?: string;
+  currency?: string;
+  model?: Model;
+  metric?: MetricId;
+  refresh?: Refresh;
+  conversion?: string;
+}
+
+const TENANT = /^[A-Za-z0-9._-]{1,64}$/;
+
+export const isTenant = (name: string): boolean => TENANT.test(name);
+const MOST_CAMPAIGNS = 200;
+
+function text(value: unknown, allowed: RegExp): string | undefined {
+  const given = typeof value === "number" ? String(value) : value;
+  return typeof given === "string" && allowed.test(given) ? given : undefined;
+}
+
+function oneOf<T extends string>(value: unknown, allowed: readonly T[]): T | undefined {
+  return allowed.find((each) => each === String(value));
+}
+
+export function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat(undefined, { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Keeps what is allowed of a parsed address, and leaves out the rest. */
+export function readSearch(given: Record<string, unknown>): DashboardSearch {
+  const range = readRange(given.range);
+  const tz = text(given.tz, /^[A-Za-z0-9_+\-/]{1,64}$/);
+  const channels = String(given.channel ?? "")
+    .split(",")
+    .filter((each) => (CHANNELS as readonly string[]).includes(each));
+  const read: { [K in keyof DashboardSearch]: DashboardSearch[K] | undefined } = {
+    tenant: text(given.tenant, TENANT),
+    range: range && writeRange(range),
+    tz: tz && isTimeZone(tz) ? tz : undefined,
+    compare: given.compare === "none" ? "none" : undefined,
+    channel: channels.length ? channels.join(",") : undefined,
+    campaign: text(given.campaign, /^[\s\S]{1,8000}$/),
+    currency: text(given.currency, /^[A-Z]{3}$/),
+    model: oneOf(given.model, MODELS),
+    metric: oneOf(given.metric, Object.keys(METRICS) as MetricId[]),
+    refresh: oneOf(given.refresh, Object.keys(REFRESH) as Refresh[]),
+    conversion: text(given.conversion, /^[\s\S]{1,256}$/),
+  };
+  return Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined)) as DashboardSearch;
+}
+
+/** Campaign ids may hold commas, so each is escaped before they are joined. */
+export function joinCampaigns(ids: readonly string[]): string | undefined {
+  return ids.length ? ids.map(encodeURIComponent).join(",") : undefined;
+}
+
+function splitCampaigns(joined: string | undefined): string[] {
+  try {
+    return joined ? joined.split(",").map(decodeURIComponent).slice(0, MOST_CAMPAIGNS) : [];
+  } catch {
+    return [];
+  }
+}
+
+/** The address with defaults filled in. */
+export interface DashboardState {
+  tenant: string;
+  range: RangeChoice;
+  timeZone: string;
+  compare: boolean;
+  channels: string[];
+  campaigns: string[];
+  currency: string | undefined;
+  model: Model;
+  metric: MetricId;
+  refresh: Refresh | undefined;
+  conversion: string | undefined;
+}
+
+export const LAST_TENANT = "tributary.tenant";
+export const browserTimeZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
+export function useDashboardState(): DashboardState {
+  const search: DashboardSearch = useSearch({ strict: false });
+  return useMemo(
+    () => ({
+      tenant: search.tenant ?? "",
+      range: readRange(search.range) ?? { preset: "7d" },
+      timeZone: search.tz ?? browserTimeZone(),
+      compare: search.compare !== "none",
+      channels: search.channel?.split(",") ?? [],
+      campaigns: splitCampaigns(search.campaign),
+      currency: search.currency,
+      model: search.model ?? "linear",
+      metric: search.metric ?? "revenue",
+      refresh: search.refresh,
+      conversion: search.conversion,
+    }),
+    [search],
+  );
+}
+
+/** Changes some choices; undefined takes one away. Every change is a step of the history. */
+export function useChangeSearch(): (change: { [K in keyof DashboardSearch]?: DashboardSearch[K] | undefined }) => void {
+  const navigate = useNavigate();
+  return useCallback(
+    (change) => {
+      void navigate({
+        to: ".",
+        search: (before: DashboardSearch) => readSearch({ ...before, ...change }),
+        resetScroll: false,
+      } as never);
+    },
+    [navigate],
+  );
+}
+
+/** Turns one channel or campaign of the filter on, or off when it is the only one that is on. */
+export function useCrossFilter(): (dimension: "channel" | "campaign", value: string) => void {
+  const change = useChangeSearch();
+  const { channels, campaigns } = useDashboardState();
+  return useCallback(
+    (dimension, value) => {
+      const present = dimension === "channel" ? channels : campaigns;
+      const next = present.length === 1 && present[0] === value ? [] : [value];
+      change(dimension === "channel" ? { channel: next.join(",") || undefined } : { campaign: joinCampaigns(next) });
+    },
+    [change, channels, campaigns],
+  );
+}

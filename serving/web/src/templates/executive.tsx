@@ -1,0 +1,26 @@
+import { AlertTimeline } from "../widgets/alert-timeline";
+import { AttributionModels } from "../widgets/attribution-models";
+import { Donut } from "../widgets/donut";
+import { Funnel } from "../widgets/funnel";
+import { KpiCard } from "../widgets/kpi-card";
+import { ScoreGauge } from "../widgets/score-gauge";
+import { TopCampaigns } from "../widgets/top-campaigns";
+import { Trend } from "../widgets/trend";
+
+export function Executive() {
+  return (
+    <div className="grid">
+      <KpiCard id="revenue" />
+      <KpiCard id="spend" />
+      <KpiCard id="roas" />
+      <KpiCard id="conversions" />
+      <Trend width={8} />
+      <Donut id="revenue" width={4} />
+      <TopCampaigns id="revenue" width={4} />
+      <Funnel width={4} />
+      <ScoreGauge width={4} />
+      <AttributionModels width={8} />
+      <AlertTimeline width={4} />
+    </div>
+  );
+}

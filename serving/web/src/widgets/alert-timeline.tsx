@@ -1,0 +1,144 @@
+/** Alerts as a timeline: when each was opened, how long it lasted, and what it says. */
+import { AlertOctagon, AlertTriangle, CircleCheck, Info } from "lucide-react";
+import type { UseQueryResult } from "@tanstack/react-query";
+import { AlertSeverity, AlertState, type Alert } from "../gen/tributary/v1/alerts_pb";
+import type { Answer } from "../data/campaign-queries";
+import { useLiveAlerts } from "../data/live";
+import { useAlertHistory } from "../data/platform-queries";
+import { toMs } from "../data/protobuf-time";
+import { serverNow } from "../data/server-clock";
+import { useCrossFilter, useDashboardState } from "../filters/search-state";
+import { channelName } from "../figures/channels";
+import { write, writeAge, writeTime } from "../figures/format";
+import { METRICS, type MetricId } from "../figures/metrics";
+import { Widget, type Width } from "./widget";
+import "./alert-timeline.css";
+
+const SEVERITY: Record<AlertSeverity, { word: string; icon: typeof Info; tone: string; rank: number }> = {
+  [AlertSeverity.CRITICAL]: { word: "Critical", icon: AlertOctagon, tone: "bad", rank: 3 },
+  [AlertSeverity.WARNING]: { word: "Warning", icon: AlertTriangle, tone: "warn", rank: 2 },
+  [AlertSeverity.INFO]: { word: "Note", icon: Info, tone: "neutral", rank: 1 },
+  [AlertSeverity.UNSPECIFIED]: { word: "Alert", icon: Info, tone: "neutral", rank: 0 },
+};
+const MOST = 30;
+
+/** Alerts of the range, with the live ones over those that were read. */
+function useAlerts(): UseQueryResult<Answer<Alert[]>> {
+  const { tenant, campaigns } = useDashboardState();
+  const query = useAlertHistory();
+  const live = useLiveAlerts(tenant);
+  if (!query.data) return query;
+  const { start } = query.data.span;
+  const all = new Map(query.data.value.map((alert) => [alert.alertId, alert]));
+  for (const alert of live.items.values()) {
+    const wanted = campaigns.length === 0 || campaigns.includes(alert.campaignId);
+    const known = all.get(alert.alertId);
+    if (wanted && (toMs(alert.openedAt) ?? 0) >= start && (toMs(alert.updatedAt) ?? 0) >= (toMs(known?.updatedAt) ?? 0)) all.set(alert.alertId, alert);
+  }
+  const value = [...all.values()].sort((a, b) => rank(b) - rank(a) || (toMs(b.openedAt) ?? 0) - (toMs(a.openedAt) ?? 0));
+  return { ...query, data: { ...query.data, value } } as UseQueryResult<Answer<Alert[]>>;
+}
+
+/** Raised before cleared, then by severity. */
+function rank(alert: Alert): number {
+  return alert.state === AlertState.RAISED ? 10 + SEVERITY[alert.severity].rank : 0;
+}
+
+export function AlertTimeline({ width, height = 300 }: { width: Width; height?: number }) {
+  const { timeZone } = useDashboardState();
+  const query = useAlerts();
+  const raised = query.data?.value.filter(({ state }) => state === AlertState.RAISED).length ?? 0;
+  return (
+    <Widget
+      title="Alerts"
+      note={query.data ? `${raised} raised now, ${query.data.value.length - raised} cleared in this range` : "What rules raised and cleared"}
+      width={width}
+      query={query}
+      height={height}
+      isEmpty={(alerts) => alerts.length === 0}
+      empty="No alert in this range."
+      table={(alerts) => ({
+        columns: [{ label: "Opened" }, { label: "State" }, { label: "Severity" }, { label: "Rule" }, { label: "Campaign" }, { label: "Metric" }, { label: "Value", numeric: true }, { label: "Threshold", numeric: true }, { label: "Message" }],
+        rows: alerts.map((alert) => ({
+          key: alert.alertId,
+          cells: [
+            { text: writeTime(toMs(alert.openedAt) ?? 0, timeZone), raw: new Date(toMs(alert.openedAt) ?? 0).toISOString() },
+            { text: alert.state === AlertState.RAISED ? "raised" : "cleared" },
+            { text: SEVERITY[alert.severity].word },
+            { text: alert.rule },
+            { text: alert.campaignId },
+            { text: alert.metric },
+            { text: writeMetric(alert.metric, alert.value), raw: alert.value },
+            { text: writeMetric(alert.metric, alert.threshold), raw: alert.threshold },
+            { text: alert.message },
+          ],
+        })),
+      })}
+    >
+      {(alerts, { span }) => (
+        <>
+          <Strip alerts={alerts} start={span.start} end={Math.max(span.end, span.start + 1)} timeZone={timeZone} />
+          <ul className="alerts" style={{ maxHeight: height - 60 }} tabIndex={0} aria-label="Alerts">
+            {alerts.slice(0, MOST).map((alert) => (
+              <Entry key={alert.alertId} alert={alert} timeZone={timeZone} />
+            ))}
+          </ul>
+          {alerts.length > MOST && <p className="muted">{alerts.length - MOST} more are in the table.</p>}
+        </>
+      )}
+    </Widget>
+  );
+}
+
+function Strip({ alerts, start, end, timeZone }: { alerts: Alert[]; start: number; end: number; timeZone: string }) {
+  const share = (ms: number) => Math.min(100, Math.max(0, ((ms - start) / (end - start)) * 100));
+  return (
+    <div className="alert-strip" aria-hidden>
+      <div className="alert-strip-track">
+        {alerts.map((alert) => {
+          const from = share(toMs(alert.openedAt) ?? 0);
+          const to = alert.state === AlertState.RAISED ? 100 : share(toMs(alert.updatedAt) ?? 0);
+          return <i key={alert.alertId} data-tone={SEVERITY[alert.severity].tone} data-raised={alert.state === AlertState.RAISED || undefined} style={{ left: `${from}%`, width: `max(4px, ${to - from}%)` }} />;
+        })}
+      </div>
+      <span>{writeTime(start, timeZone)}</span>
+      <span>{writeTime(end, timeZone)}</span>
+    </div>
+  );
+}
+
+function Entry({ alert, timeZone }: { alert: Alert; timeZone: string }) {
+  const filter = useCrossFilter();
+  const { word, icon: Icon, tone } = SEVERITY[alert.severity];
+  const raised = alert.state === AlertState.RAISED;
+  const opened = toMs(alert.openedAt) ?? 0;
+  const ended = raised ? serverNow() : (toMs(alert.updatedAt) ?? opened);
+  return (
+    <li className="alert" data-tone={raised ? tone : undefined}>
+      {raised ? <Icon size={16} aria-hidden /> : <CircleCheck size={16} aria-hidden />}
+      <div>
+        <p>
+          <strong>{alert.message || alert.rule.replaceAll("_", " ")}</strong>
+        </p>
+        <p className="muted">
+          {raised ? word : "Cleared"} · {writeMetric(alert.metric, alert.value)} against {writeMetric(alert.metric, alert.threshold)} · opened {writeTime(opened, timeZone)}, {raised ? "for" : "lasted"}{" "}
+          {writeAge(ended - opened)}
+        </p>
+      </div>
+      {alert.campaignId && (
+        <button type="button" className="cell-button" onClick={() => filter("campaign", alert.campaignId)} title={alert.channel && channelName(alert.channel)}>
+          {alert.campaignId}
+        </button>
+      )}
+    </li>
+  );
+}
+
+const NAMED: Record<string, MetricId> = { performance_score: "score", conversion_rate: "conversion_rate", ctr: "ctr", roas: "roas" };
+const SHARES = new Set(["budget_utilization", "attribution_coverage", "quarantine_rate"]);
+
+function writeMetric(name: string, value: number): string {
+  const id = NAMED[name];
+  if (id) return `${METRICS[id].label.toLowerCase()} ${write(value, METRICS[id].unit)}`;
+  return `${name.replaceAll("_", " ")} ${SHARES.has(name) ? write(value, "share") : write(value, "ratio")}`;
+}

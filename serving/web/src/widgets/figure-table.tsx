@@ -1,0 +1,50 @@
+/** Figures as a plain table. */
+
+export interface TableCell {
+  /** As it is shown. */
+  text: string;
+  /** As it is exported; the text when absent. */
+  raw?: string | number | bigint | undefined;
+}
+
+export interface TableData {
+  columns: { label: string; numeric?: boolean; unit?: string | undefined }[];
+  rows: { key: string; cells: TableCell[] }[];
+}
+
+export function FigureTable({ columns, rows, caption, height }: TableData & { caption: string; height: number }) {
+  return (
+    // A region that scrolls must be reachable by keyboard.
+    <div className="figure-table" style={{ maxHeight: height }} tabIndex={0} role="region" aria-label={`${caption}, table`}>
+      <table>
+        <caption className="hidden-text">{caption}</caption>
+        <thead>
+          <tr>
+            {columns.map(({ label, numeric }) => (
+              <th key={label} scope="col" data-numeric={numeric || undefined}>
+                {label}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ key, cells }) => (
+            <tr key={key}>
+              {cells.map(({ text }, index) =>
+                index === 0 ? (
+                  <th key={index} scope="row">
+                    {text}
+                  </th>
+                ) : (
+                  <td key={index} data-numeric={columns[index]?.numeric || undefined}>
+                    {text}
+                  </td>
+                ),
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

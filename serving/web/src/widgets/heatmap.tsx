@@ -1,0 +1,100 @@
+/** A metric by hour and weekday, in the chosen time zone: a table whose cells are coloured by their value. */
+import { fromAbsolute, getDayOfWeek } from "@internationalized/date";
+import { useMemo, useState } from "react";
+import { mainCurrency, useSeries, useTotals } from "../data/campaign-queries";
+import { useDashboardState } from "../filters/search-state";
+import { dateFormatter, write } from "../figures/format";
+import { addSums, METRICS, NO_SUMS, valueOf, type MetricId, type Sums } from "../figures/metrics";
+import { Widget, type Width } from "./widget";
+import "./heatmap.css";
+
+const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
+// Weeks begin on Monday, as in the roll-ups. 2024-01-01 was one.
+const DAYS = Array.from({ length: 7 }, (_, day) => dateFormatter({ weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, 1 + day)));
+const HEIGHT = 280;
+
+export function Heatmap({ id, width }: { id: MetricId; width: Width }) {
+  const state = useDashboardState();
+  const metric = METRICS[id];
+  const totals = useTotals();
+  const currency = mainCurrency(totals.data?.value ?? [], state.currency);
+  const query = useSeries([], "now", { hours: true });
+  const [over, setOver] = useState<string>();
+  const cells = useMemo(() => {
+    const sums: Sums[][] = DAYS.map(() => HOURS.map(() => NO_SUMS));
+    for (const point of query.data?.value.points ?? []) {
+      if (point.currency !== currency) continue;
+      const local = fromAbsolute(point.start, state.timeZone);
+      const row = sums[getDayOfWeek(local, "en-GB", "mon")];
+      if (row) row[local.hour] = addSums(row[local.hour] ?? NO_SUMS, point.sums);
+    }
+    return sums.map((row) => row.map((cell) => (cell.events === 0n ? undefined : valueOf(id, cell))));
+  }, [query.data, currency, id, state.timeZone]);
+  const highest = Math.max(...cells.flat().map((value) => value ?? 0), 0);
+  const say = (value: number | undefined) => (value === undefined ? "nothing" : write(value, metric.unit, { currency, short: true }));
+  return (
+    <Widget
+      title={`${metric.label} by hour and weekday`}
+      note={`In ${state.timeZone.replaceAll("_", " ")}, summed over the range`}
+      width={width}
+      query={query}
+      height={HEIGHT}
+      isEmpty={() => highest <= 0}
+      empty="Nothing happened in this range, or the filters leave nothing."
+      table={() => ({
+        columns: [{ label: "Weekday" }, ...HOURS.map((hour) => ({ label: `${hour}:00`, numeric: true }))],
+        rows: cells.map((row, day) => ({
+          key: String(day),
+          cells: [{ text: DAYS[day] ?? "" }, ...row.map((value) => ({ text: value === undefined ? "" : write(value, metric.unit, { currency, short: true }), raw: value === undefined ? "" : metric.unit === "money" ? value / 1e6 : value }))],
+        })),
+      })}
+    >
+      {() => (
+        <>
+          <div className="heatmap-scroll" tabIndex={0} role="region" aria-label={`${metric.label} by hour and weekday, table`}>
+            <table className="heatmap" onMouseLeave={() => setOver(undefined)}>
+              <caption className="hidden-text">{metric.label} by hour and weekday</caption>
+              <thead>
+                <tr>
+                  <th scope="col">
+                    <span className="hidden-text">Weekday</span>
+                  </th>
+                  {HOURS.map((hour) => (
+                    <th key={hour} scope="col">
+                      <span className={hour % 3 === 0 ? undefined : "hidden-text"}>{hour}</span>
+                    </th>
+                  ))}
+                </tr>
+              </thead>
+              <tbody>
+                {cells.map((row, day) => (
+                  <tr key={DAYS[day]}>
+                    <th scope="row">{DAYS[day]}</th>
+                    {row.map((value, hour) => (
+                      <td key={hour} onMouseEnter={() => setOver(`${DAYS[day]} ${hour}:00 to ${hour + 1}:00: ${say(value)}`)}>
+                        <i style={{ background: shade(value, highest) }}>
+                          <span className="hidden-text">{say(value)}</span>
+                        </i>
+                      </td>
+                    ))}
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+          <p className="heatmap-foot">
+            <span>{over ?? "Point at a cell for its figure"}</span>
+            <span className="heatmap-scale" aria-hidden>
+              0 <i /> {say(highest)}
+            </span>
+          </p>
+        </>
+      )}
+    </Widget>
+  );
+}
+
+function shade(value: number | undefined, highest: number): string {
+  if (value === undefined || highest === 0) return "var(--surface-sunken)";
+  return `color-mix(in oklab, var(--heat-high) ${Math.round((value / highest) * 100)}%, var(--heat-low))`;
+}
