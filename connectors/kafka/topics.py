@@ -30,6 +30,11 @@ class Topics:
         return f"{self.prefix}analytics-alerts"
 
     @property
+    def control(self) -> str:
+        """Settings and published models of each tenant, JSON, compacted, keyed by tenant."""
+        return f"{self.prefix}measurement-control"
+
+    @property
     def quarantine(self) -> str:
         """Events that were refused, with reasons and raw bytes."""
         return f"{self.prefix}marketing-events-quarantine"

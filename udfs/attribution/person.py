@@ -109,8 +109,8 @@ def apply_facts(
     Args:
         state: the bytes of the call before; None for a person not seen yet.
         facts: decoded `journey_fact` arrays of one tenant and customer, in any order. Times are UTC ms, values micros.
-        settings: the job's: bounds, and the rules of tenants without settings of their own.
-        tenant: the tenant's own settings, None when it has none.
+        settings: the job's bounds.
+        tenant: the tenant's rules; None: the job's own. Make them once, not with each call.
 
     Raises:
         FactError: unknown kind, or facts of more than one person.

@@ -52,6 +52,13 @@ class TenantSettings:
     by_type: Mapping[str, CreditRules] = field(default_factory=dict)
     models: Mapping[str, Sequence[PublishedModel]] = field(default_factory=dict)
     """By conversion type, each in the order of (in force from, version)."""
+    longest_lookback_ms: int = field(init=False)
+    """The longest look-back of any conversion type: touches must be kept for so long."""
+
+    def __post_init__(self) -> None:
+        """Prepare what every fact needs."""
+        longest = max(rules.lookback_ms for rules in (self.rules, *self.by_type.values()))
+        object.__setattr__(self, "longest_lookback_ms", longest)
 
     def rules_of(self, conversion_type: str) -> CreditRules:
         """Return the rules of a conversion type."""
@@ -66,11 +73,6 @@ class TenantSettings:
         if not known:
             return None
         return known[max(0, bisect_right(known, time, key=lambda model: model.in_force_from) - 1)]
-
-    @property
-    def longest_lookback_ms(self) -> int:
-        """The longest look-back of any conversion type: touches must be kept for so long."""
-        return max(rules.lookback_ms for rules in (self.rules, *self.by_type.values()))
 
     @property
     def revision_base(self) -> int:
