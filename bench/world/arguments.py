@@ -87,6 +87,12 @@ def _world() -> argparse.ArgumentParser:
         "--anonymous-share", type=float, default=0.0, metavar="P", help="touchpoints under a device's id"
     )
     world.add_argument(
+        "--signed-out-share", type=float, default=0.0, metavar="P", help="further devices that never name the customer"
+    )
+    world.add_argument(
+        "--opt-out-share", type=float, default=0.0, metavar="P", help="journeys that end with consent taken back"
+    )
+    world.add_argument(
         "--lap", type=int, metavar="N", help="messages planned before the world starts over with new people"
     )
     world.add_argument("--schemas", default=_SCHEMAS, help="folder or http(s) address of the schema registry")

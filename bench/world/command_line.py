@@ -126,6 +126,8 @@ def _plan(asked: argparse.Namespace, count: int | None, run: str, *, with_lines:
         edge_share=asked.edge_share,
         v2_share=asked.v2_share,
         anonymous_share=asked.anonymous_share,
+        signed_out_share=asked.signed_out_share,
+        opt_out_share=asked.opt_out_share,
         disorder_ms=asked.disorder_ms,
         too_large_bytes=asked.too_large_bytes,
         faults=parse_faults(asked.faults),

@@ -32,6 +32,8 @@ class Device:
     user_agent: str
     device_type: str
     hashed_ip: str
+    signed_in: bool = True
+    """Whether its events name the customer. If not, they name the device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,11 @@ class Customer:
     geo: str
     consent: Record
     devices: tuple[Device, ...]
+
+    def known_as(self, device: int) -> str:
+        """The customer id of an event from this device."""
+        used = self.devices[device]
+        return self.customer_id if used.signed_in else used.device_id
 
     def identifiers(self, device: int) -> dict[str, str]:
         """The identifiers an event from this device carries."""
@@ -59,15 +66,17 @@ class Customer:
         return found
 
 
-def make_customer(tenant: Tenant, number: int, rng: Random) -> Customer:
-    """Customer `number` of a tenant, new in each lap."""
+def make_customer(tenant: Tenant, number: int, rng: Random, signed_out_share: float = 0.0) -> Customer:
+    """Customer `number` of a tenant, new in each lap; `signed_out_share` of the devices but the first never sign in."""
     seed = f"{tenant.tenant_id}/{tenant.run}/{number}"
     home_ip = _digest(f"ip/{seed}")
     devices = []
     for index in range(rng.choices((1, 2, 3, 4), (45, 35, 15, 5))[0]):
         kind = rng.randrange(len(_USER_AGENTS))
         address = home_ip if rng.random() < 0.8 else _digest(f"ip/{seed}/{index}")
-        devices.append(Device(f"d{number:x}.{index}-{LAP}", _USER_AGENTS[kind], _DEVICE_TYPES[kind], address))
+        signed_in = not (index and signed_out_share and rng.random() < signed_out_share)
+        name = f"d{number:x}.{index}-{LAP}"
+        devices.append(Device(name, _USER_AGENTS[kind], _DEVICE_TYPES[kind], address, signed_in))
     allowed = rng.random()
     return Customer(
         customer_id=f"c-{tenant.run}-{number:06d}-{LAP}",

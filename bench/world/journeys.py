@@ -36,13 +36,25 @@ class Step:
 class JourneyMaker:
     """Makes the journeys of one tenant and tells `truth` what caused their conversions."""
 
-    def __init__(self, tenant: Tenant, truth: Truth, *, v2_share: float, anonymous_share: float, rng: Random) -> None:
-        """`v2_share` of the touchpoints use schema version 2, `anonymous_share` carry a device id as customer id."""
+    def __init__(
+        self,
+        tenant: Tenant,
+        truth: Truth,
+        *,
+        v2_share: float,
+        anonymous_share: float,
+        opt_out_share: float,
+        rng: Random,
+    ) -> None:
+        """`v2_share` of the touchpoints use schema version 2, `anonymous_share` carry a device id as customer id, and
+        `opt_out_share` of the journeys end with a consent taken back.
+        """
         self.tenant = tenant
         self.rng = rng
         self._truth = truth
         self._v2_share = v2_share
         self._anonymous_share = anonymous_share
+        self._opt_out_share = opt_out_share
         self._early = list(accumulate(channel.early for channel in CHANNELS))
         self._late = list(accumulate(channel.late for channel in CHANNELS))
         self._campaigns = {
@@ -69,6 +81,8 @@ class JourneyMaker:
         self._truth.count(tenant, [channel.name for channel in path], value_micros=value, converted=converts)
         if converts:
             steps += self._purchase(customer, journey_id, value)
+        if self._opt_out_share and rng.random() < self._opt_out_share:
+            steps.append(Step(self._opt_out(customer, journey_id, stage), 1.0))
         return steps
 
     def start(self, customer: Customer, journey_id: str, channel: Channel | None) -> Draft:
@@ -78,7 +92,7 @@ class JourneyMaker:
         device = rng.randrange(len(customer.devices))
         record = {
             "envelope": self.tenant.envelope("journey_start", "posthog", customer, device),
-            "journey": journey_record(customer.customer_id, journey_id, STAGES[0]),
+            "journey": journey_record(customer.known_as(device), journey_id, STAGES[0]),
             "entry_point": {
                 "source": rng.choice(channel.platforms) if channel else None,
                 "medium": channel.name if channel else None,
@@ -101,7 +115,7 @@ class JourneyMaker:
         plans = self._campaigns[channel.name]
         plan = rng.choice(plans) if plans else None
         platform = rng.choice(channel.platforms)
-        customer_id = customer.customer_id
+        customer_id = customer.known_as(device)
         if self._anonymous_share and rng.random() < self._anonymous_share:
             customer_id = customer.devices[device].device_id
         record: Record = {
@@ -142,6 +156,13 @@ class JourneyMaker:
             "reason": self.rng.choice((None, "score threshold", "sales call")),
         }
         return Draft(self.tenant.tenant_id, "journey_stage_change", record)
+
+    def _opt_out(self, customer: Customer, journey_id: str, stage: str) -> Draft:
+        """An event that says that the customer no longer consents to anything."""
+        draft = self._stage_change(customer, journey_id, stage, stage)
+        refused = {"marketing": False, "analytics": False, "personalization": False}
+        (draft.record or {})["envelope"]["consent"] = refused
+        return draft
 
     def _purchase(self, customer: Customer, journey_id: str, value: int) -> list[Step]:
         """The conversion, and what may follow it: a change of stage, touches, another conversion, a refund or a

@@ -38,13 +38,17 @@ class WorldOptions:
     edge_share: float = 0.01
     v2_share: float = 0.5
     anonymous_share: float = 0.0
+    signed_out_share: float = 0.0
+    opt_out_share: float = 0.0
     disorder_ms: int = 2_000
     too_large_bytes: int = 1_100_000
     faults: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise OptionError for the first value that is not allowed."""
-        for name in ("report_share", "edge_share", "v2_share", "anonymous_share"):
+        for name in (
+            *("report_share", "edge_share", "v2_share", "anonymous_share", "signed_out_share", "opt_out_share"),
+        ):
             _check_share(name, getattr(self, name))
         if self.top_share is not None:
             _check_share("top_share", self.top_share)

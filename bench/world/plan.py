@@ -110,7 +110,7 @@ class _World:
         for tenant in self._tenants:
             events = length * tenant.share
             for number in range(max(_FEWEST_CUSTOMERS, int(events * journey_part / _EVENTS_PER_CUSTOMER))):
-                tenant.customers.append(make_customer(tenant, number, rng))
+                tenant.customers.append(make_customer(tenant, number, rng, options.signed_out_share))
             self._campaigns.append(Campaigns(tenant, int(events * campaign_part), options.report_share, rng))
             self._makers.append(
                 JourneyMaker(
@@ -118,6 +118,7 @@ class _World:
                     self.truth,
                     v2_share=options.v2_share,
                     anonymous_share=options.anonymous_share,
+                    opt_out_share=options.opt_out_share,
                     rng=rng,
                 )
             )

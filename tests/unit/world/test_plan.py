@@ -161,6 +161,33 @@ def test_anonymous_touches_carry_a_device(new_plan, seed):
     assert len(anonymous) / len(touches) == pytest.approx(0.5, abs=0.1)
 
 
+def test_devices_that_never_sign_in_name_no_customer(new_plan, seed):
+    records = records_of(new_plan(3_000, seed=seed, signed_out_share=1.0, edge_share=0), 3_000)
+    touches = [record for record in records if "touchpoint" in record]
+    names = defaultdict(set)
+    for touch in touches:
+        names[touch["envelope"]["tenant_id"], touch["envelope"]["identifiers"]["device_id"]].add(
+            touch["journey"]["customer_id"]
+        )
+    assert all(len(found) == 1 for found in names.values())
+    own = [touch["journey"]["customer_id"] == touch["envelope"]["identifiers"]["device_id"] for touch in touches]
+    assert 0.1 < sum(own) / len(own) < 0.9
+    assert all(record["journey"]["customer_id"].startswith("c-") for record in records if "conversion" in record)
+
+
+def test_an_opt_out_is_the_last_event_of_its_journey(new_plan, seed):
+    records = records_of(new_plan(3_000, seed=seed, opt_out_share=0.5, edge_share=0), 3_000)
+    # Other changes of stage lead to another stage.
+    said = [
+        record
+        for record in records
+        if "previous_stage" in record and record["previous_stage"] == record["journey"]["stage"]
+    ]
+    assert not any(any(record["envelope"]["consent"].values()) for record in said)
+    journeys = sum("entry_point" in record for record in records)
+    assert len(said) / journeys == pytest.approx(0.5, abs=0.15)
+
+
 def test_both_schema_versions_flow_side_by_side(new_plan, seed):
     records = records_of(new_plan(4_000, seed=seed, v2_share=0.3), 4_000)
     touches = [record for record in records if "touchpoint" in record]
