@@ -79,3 +79,13 @@ def identity_unavailable(retry_after_seconds: float = 2.0) -> ServingError:
         "credentials cannot be checked at the moment",
         retry_after_seconds=retry_after_seconds,
     )
+
+
+def audit_unavailable(retry_after_seconds: float = 2.0) -> ServingError:
+    """What the caller would see cannot be noted in the audit log now, so it is not shown."""
+    return ServingError(
+        StatusCode.UNAVAILABLE,
+        Reason.AUDIT_UNAVAILABLE,
+        "the access cannot be recorded at the moment",
+        retry_after_seconds=retry_after_seconds,
+    )

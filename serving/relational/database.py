@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+DEFAULT_URL = "sqlite:///tributary.sqlite"
+"""A file in the folder that a process is started in."""
 ATTEMPTS = 3
 # Transactions that run at the same time. Each takes a millisecond or two; what waits longer meets the time limit.
 CONNECTIONS = 4
