@@ -148,6 +148,8 @@ class DeviceGraph:
         if day <= state.today - self._settings.retention_days:
             self._expired += 1
             return
+        if day > customer.listed_day:
+            state.list_customer(name, day)
         if seen.consented:
             if customer.granted_day == NEVER or day < customer.granted_day:
                 customer.granted_day = day
@@ -180,6 +182,8 @@ class DeviceGraph:
             self._erased[name] = erasure.time_ms
             customer.derived = True
             self._state.changed(name)
+            if customer.void_day > max(customer.listed_day, self._state.expired_day):
+                self._state.list_customer(name, customer.void_day)
             self._drop_through(name, customer, customer.void_day)
 
     def _expire(self, most: int) -> None:
@@ -191,6 +195,7 @@ class DeviceGraph:
             names = state.take_listed(day)
             for name in names:
                 self._drop_through(name, state.customer(name), day)
+                state.changed(name)  # with nothing left it is forgotten
             if not names:
                 state.expired_day = day
             looked += max(1, len(names))  # an empty day costs a look too

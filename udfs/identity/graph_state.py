@@ -99,7 +99,7 @@ class GraphState:
         self._texts.remove(f"person/{person_id}")
 
     def list_customer(self, name: str, day: int) -> None:
-        """Put a customer into the list of those with links that were last seen on a day."""
+        """Put a customer into the list of those of whom something was last seen on a day."""
         customer = self.customer(name)
         if day == customer.listed_day:
             return
@@ -130,11 +130,10 @@ class GraphState:
     def write(self) -> None:
         """Write what has changed and forget what was read."""
         for name in self._changed_customers:
-            record = self.customer(name)
-            if record == CustomerRecord(listed_day=record.listed_day, granted_day=record.granted_day):
+            if self._says_nothing(self.customer(name)):
                 self._texts.remove(f"customer/{name}")
             else:
-                self._texts.put(f"customer/{name}", encode_customer(record))
+                self._texts.put(f"customer/{name}", encode_customer(self.customer(name)))
         for identifier in self._changed_identifiers:
             found, key = self.identifier(identifier), f"{identifier.kind}/{identifier.value}"
             if found == IdentifierRecord():
@@ -146,6 +145,12 @@ class GraphState:
         self._identifiers.clear()
         self._changed_customers.clear()
         self._changed_identifiers.clear()
+
+    def _says_nothing(self, customer: CustomerRecord) -> bool:
+        """Whether all that is known of a customer has expired. Withdrawals are for good."""
+        if customer.links or customer.networks or customer.withdrawn or customer.person:
+            return False
+        return max(customer.listed_day, customer.void_day) <= self.expired_day
 
     def _pieces(self, day: int) -> int:
         return int(self._texts.get(f"day/{day}") or 0)

@@ -329,11 +329,13 @@ def test_links_expire_after_the_retention():
 def test_texts_of_links_that_expired_are_gone():
     graph = Graph()
     for number in range(250):
-        graph.apply(seen(f"c{number}", device_id=f"dev-{number}", hashed_ip=f"n-{number}"))
+        graph.apply(seen(f"c{number}", device_id=f"dev-{number // 2}", hashed_ip=f"n-{number}"))
+    graph.apply(seen("dan", consented=False), seen("fay"), seen("gus", 1), seen("gus", 2, consented=False))
+    graph.apply(erased("hal", 3))
     graph.apply(seen("eve", 200))
     for _ in range(3):
         graph.apply()
-    assert set(graph.texts) == {"tenant"}
+    assert set(graph.texts) == {"tenant", "customer/eve", f"day/{START_DAY + 200}", f"day/{START_DAY + 200}/0"}
 
 
 def test_a_probable_link_needs_the_threshold_and_says_its_probability():
