@@ -1,8 +1,12 @@
 """What identity costs: an event in the device graph by kind of event, and the derivation of a person by its facts.
 
-`python -m bench.identity [--customers N]`. The columns that travel between machines are the ratios; times are this
-machine's, at this moment. Processor time is measured, so that other load disturbs little. State is a dict here: what
-keyed state adds per read and write is the job's to measure.
+`python -m bench.identity [--customers N] [--world MESSAGES]`. With `--world` also how right its persons are: pairs of
+customer ids that are one person in the simulated world, where half of the further devices never sign in and every
+person has a network of their own, so that only what is missed says something.
+
+The columns that travel between machines are the ratios; times are this machine's, at this moment. Processor time is
+measured, so that other load disturbs little. State is a dict here: what keyed state adds per read and write is the
+job's to measure.
 """
 
 from __future__ import annotations
@@ -10,18 +14,25 @@ from __future__ import annotations
 import argparse
 import random
 import time
+from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.world.options import WorldOptions
+from bench.world.plan import make_plan
+from connectors.kafka.codec import HEADER, EventDecoder, EventEncoder
+from connectors.schema_registry import open_registry
 from udfs.attribution.settings import AttributionSettings
 from udfs.attribution.tenant_settings import job_settings
 from udfs.identity.derived_credits import derive_credits
 from udfs.identity.device_graph import DeviceGraph, Observation
+from udfs.identity.graph_state import GraphState
 from udfs.identity.partition import Group
 from udfs.identity.person import Person
 from udfs.identity.settings import IdentitySettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 SEED = 20_260_101
 DAY_MS = 86_400_000
@@ -164,11 +175,77 @@ def measure_derivation() -> None:
         print(f"{number:>8} {cost['certain']:>11.2f} {cost['probable']:>12.2f} {ratio:>6.2f} {each:>16.1f}", flush=True)
 
 
+def world_observations(messages: int) -> Iterator[tuple[str, Observation]]:
+    """Yield (tenant id, observation) of the journey events of a simulated world."""
+    registry = open_registry(str(Path(__file__).resolve().parents[1] / "avro"))
+    options = WorldOptions(seed=SEED, tenants=3, mix=(0, 1, 0), edge_share=0, anonymous_share=0.1, signed_out_share=0.5)
+    plan = make_plan(options, messages, "b", EventEncoder(registry), with_lines=False)
+    decoder = EventDecoder(registry)
+    for message in plan.lap:
+        value = message.complete(START_MS, START_MS, b"0000")
+        if value is not None:
+            record = decoder.reader(value).read(value, HEADER.size)
+            envelope = record["envelope"]
+            yield (
+                envelope["tenant_id"],
+                Observation(
+                    record["journey"]["customer_id"],
+                    envelope["event_time"],
+                    envelope["consent"]["analytics"],
+                    envelope["identifiers"],
+                ),
+            )
+
+
+def true_person(customer_id: str) -> int:
+    """Return the number of the person behind an id of the world: c-<run>-<number>-<lap>, d<number in hex>.<device>-…"""
+    if customer_id.startswith("c-"):
+        return int(customer_id.split("-")[2])
+    return int(customer_id[1:].partition(".")[0], 16)
+
+
+def measure_world(messages: int) -> None:
+    """Print how many pairs of customer ids that are one person are found, and how many that are found are right."""
+    graphs: dict[str, tuple[DeviceGraph, CountedTexts]] = {}
+    consented: dict[str, set[str]] = {}
+    for tenant, observation in world_observations(messages):
+        if tenant not in graphs:
+            texts = CountedTexts()
+            graphs[tenant] = (DeviceGraph(texts, IdentitySettings()), texts)
+        graphs[tenant][0].apply([observation])
+        if observation.consented:
+            consented.setdefault(tenant, set()).add(observation.customer_id)
+    true_pairs: set[tuple[str, str, str]] = set()
+    certain: set[tuple[str, str, str]] = set()
+    probable: set[tuple[str, str, str]] = set()
+    for tenant, names in consented.items():
+        by_person: dict[int, list[str]] = {}
+        for name in sorted(names):
+            by_person.setdefault(true_person(name), []).append(name)
+        true_pairs.update((tenant, *pair) for known in by_person.values() for pair in combinations(known, 2))
+        state = GraphState(graphs[tenant][1])
+        for group in {state.group(state.customer(name).person or name) for name in names}:
+            for part in group.parts or (group.customers,):
+                certain.update((tenant, *pair) for pair in combinations(part, 2))
+            probable.update((tenant, *pair) for pair in combinations(group.customers, 2))
+    probable -= certain
+    print(f"\n{len(true_pairs)} pairs of customer ids with consent are one person in the world")
+    print(f"{'links':>10} {'pairs':>8} {'right':>8} {'precision':>10} {'of all true':>12}")
+    for name, pairs in (("certain", certain), ("probable", probable), ("both", certain | probable)):
+        right = len(pairs & true_pairs)
+        precision = right / len(pairs) if pairs else 1.0
+        print(f"{name:>10} {len(pairs):>8} {right:>8} {precision:>10.3f} {right / max(1, len(true_pairs)):>12.3f}")
+
+
 def main() -> None:
-    """Run both measurements."""
+    """Run the measurements."""
     parser = argparse.ArgumentParser(description="What identity costs.")
     parser.add_argument("--customers", type=int, default=20_000, help="customers of the tenant (default: 20000)")
+    parser.add_argument("--world", type=int, default=0, metavar="MESSAGES", help="judge persons of a world this large")
     arguments = parser.parse_args()
+    if arguments.world:
+        measure_world(arguments.world)
+        return
     measure_graph(arguments.customers)
     measure_derivation()
 
