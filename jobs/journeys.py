@@ -33,10 +33,6 @@ if TYPE_CHECKING:
 
     from jobs.options import Options
 
-# The number of micro-batches in a batch interval is at most this, and the parallelism can be no more than this. It is
-# part of the
-# state's key: changing it needs a rebuild from the topic.
-SHARDS = 64
 DAY_MS = 86_400_000
 RESULT = Types.ROW_NAMED(
     ["kind", "tenant_id", "conversion_id", "conversion_time", "touched", "text"],
@@ -224,13 +220,7 @@ def attribute(t_env: StreamTableEnvironment, options: Options, out: StatementSet
     """Attribute the conversions of the view `accepted`; makes the view `attributions` (tenant_id, signal)."""
     t_env.create_temporary_view(
         "journey_facts",
-        t_env.sql_query(
-            f"""
-            SELECT MOD(ABS(HASH_CODE(tenant_id || '/' || customer_id)), {SHARDS}) AS shard, journey_fact, arrival
-            FROM accepted
-            WHERE journey_fact IS NOT NULL
-            """  # noqa: S608 - a constant
-        ),
+        t_env.sql_query("SELECT shard, journey_fact, arrival FROM accepted WHERE journey_fact IS NOT NULL"),
     )
     interval = f"INTERVAL '{options.micro_batch_ms / 1000:.3f}' SECOND"
     batches = t_env.to_data_stream(

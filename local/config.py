@@ -33,9 +33,11 @@ class StackConfig:
     """Folder of the stack's data, logs and process records, absolute. Two stacks must not share one."""
     port_base: int = 19090
     """First of the 30 ports of the stack."""
-    taskmanagers: int = 2
-    """Flink TaskManagers, one slot each; also the parallelism of the job."""
-    taskmanager_memory_mb: int = 1728
+    taskmanagers: int = 1
+    """Flink TaskManagers."""
+    slots: int = 2
+    """Slots of each TaskManager; the job runs with the parallelism of all slots together."""
+    taskmanager_memory_mb: int = 3584
     """Process size of one TaskManager, MB; Python's memory comes on top."""
     jobmanager_memory_mb: int = 1024
     """Process size of the JobManager, MB."""
@@ -95,6 +97,11 @@ class StackConfig:
             "CLICKHOUSE_DATABASE": self.clickhouse_database,
             "JOB_OPTIONS": shlex.join(self.job_options),
         }
+
+    @property
+    def parallelism(self) -> int:
+        """Slots of all TaskManagers together."""
+        return self.taskmanagers * self.slots
 
     @property
     def logs(self) -> Path:
@@ -163,6 +170,7 @@ class StackConfig:
 _BOUNDS: dict[str, tuple[int, int]] = {
     "port_base": (1024, 65535 - PORTS_USED),  # lower ports need privileges
     "taskmanagers": (1, MOST_TASKMANAGERS),
+    "slots": (1, 16),
     "taskmanager_memory_mb": (1024, 65536),  # below, Flink's own parts leave no heap for the job
     "jobmanager_memory_mb": (768, 65536),
     "checkpoint_seconds": (1, 3600),

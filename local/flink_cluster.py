@@ -102,7 +102,7 @@ def taskmanager(config: StackConfig, number: int) -> Component:
         command=lambda: _command(config, name, flink_jvm.Kind.TASKMANAGER),
         environment=environment(config, name),
         missing=lambda: _taskmanager_missing(config, name),
-        address="1 slot",
+        address=f"{config.slots} slots",
     )
 
 
@@ -147,7 +147,8 @@ def _of_stack(config: StackConfig) -> dict[str, object]:
         "rest.address": HOST,
         "rest.port": config.flink_port,
         "taskmanager.memory.process.size": f"{config.taskmanager_memory_mb}m",
-        "parallelism.default": config.taskmanagers,
+        "taskmanager.numberOfTaskSlots": config.slots,
+        "parallelism.default": config.parallelism,
         "execution.checkpointing.interval": f"{config.checkpoint_seconds} s",
         "execution.checkpointing.dir": (kept / "checkpoints").as_uri(),
         "execution.checkpointing.savepoint-dir": (kept / "savepoints").as_uri(),

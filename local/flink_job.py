@@ -66,7 +66,7 @@ def component(config: StackConfig, *, fresh: bool = False) -> Component:
             "run",
             "--detached",
             "--parallelism",
-            str(config.taskmanagers),
+            str(config.parallelism),
             *restore,
             "--pyClientExecutable",
             str(flink_cluster.JOBS_PYTHON),

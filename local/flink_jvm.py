@@ -11,7 +11,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -68,7 +68,7 @@ def command(distribution: Distribution, kind: Kind, conf: Path, kept: Path) -> t
         "java",
         *jvm,
         "-XX:+IgnoreUnrecognizedVMOptions",
-        *settings["env"]["java"]["opts"]["all"].split(),
+        *_options(settings, kind),
         f"-Dlog4j.configurationFile=file:{conf / 'log4j-console.properties'}",
         "-classpath",
         distribution.class_path(),
@@ -94,6 +94,12 @@ def _resources(
         draft.replace(file)
     jvm, dynamic = json.loads(file.read_text(encoding="utf-8"))
     return jvm, dynamic
+
+
+def _options(settings: dict[str, Any], kind: Kind) -> list[str]:
+    """Return the JVM options for every process, and those for this kind of process alone."""
+    options = settings["env"]["java"]["opts"]
+    return [*options["all"].split(), *options.get(kind.name.lower(), "").split()]
 
 
 def _section(settings: dict[str, object], name: str) -> dict[str, object]:

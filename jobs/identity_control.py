@@ -1,0 +1,97 @@
+"""Commands on identity, to the running job: erase a customer, or withdraw a link that does not hold.
+
+    python -m jobs.identity_control erase    --tenant acme --customer c-1
+    python -m jobs.identity_control withdraw --tenant acme --customer c-1 --kind device_id --value d-7
+    python -m jobs.identity_control show     --tenant acme --customer c-1
+
+`erase` waits until the job has deleted every row of the customer and shows how many there were before and are after. It
+returns 1 when some are left. The password of ClickHouse is read from TRIBUTARY_CLICKHOUSE_PASSWORD.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from connectors.clickhouse.arrow_sink import ArrowSink
+from connectors.clickhouse.client import ClickHouseAddress
+from connectors.clickhouse.identity import Customer, is_erased, links_of, rows_of
+from connectors.kafka.identity_commands import CommandNotSentError, send_command
+from connectors.kafka.topics import Topics
+from udfs.identity.identifiers import Identifier, Kind
+from udfs.identity.lines import erasure_line, withdrawal_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# A micro-batch, a bundle and five deletions take seconds; a job that is restarting takes longer.
+WAIT_SECONDS = 120.0
+POLL_SECONDS = 0.5
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m jobs.identity_control", description="Commands on identity.")
+    made.add_argument("--kafka-bootstrap", default="127.0.0.1:19090", help="(default: the local stack's)")
+    made.add_argument("--topic-prefix", default="", help="as given to the job")
+    made.add_argument("--clickhouse-url", default="http://127.0.0.1:19092", help="(default: the local stack's)")
+    made.add_argument("--clickhouse-database", default="tributary", help="(default: tributary)")
+    commands = made.add_subparsers(dest="command", required=True)
+    erase = commands.add_parser("erase", help="delete all that is known of a customer until now")
+    erase.add_argument("--wait", type=float, default=WAIT_SECONDS, metavar="S", help="wait so long for the job")
+    withdraw = commands.add_parser("withdraw", help="take a link between a customer and an identifier out for good")
+    withdraw.add_argument("--kind", required=True, choices=[kind.value for kind in Kind])
+    withdraw.add_argument("--value", required=True, help="the identifier")
+    show = commands.add_parser("show", help="the person of a customer, and its links")
+    for command in (erase, withdraw, show):
+        command.add_argument("--tenant", required=True, help="tenant id")
+        command.add_argument("--customer", required=True, help="customer id")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns 0 when it was done, 1 when a store or broker stood in the way or rows are left."""
+    chosen = _parser().parse_args(arguments)
+    address = ClickHouseAddress.parse(chosen.clickhouse_url, chosen.clickhouse_database)
+    password = os.environ.get("TRIBUTARY_CLICKHOUSE_PASSWORD", address.password)
+    sink = ArrowSink(replace(address, password=password))
+    customer = Customer(chosen.tenant, chosen.customer)
+    topic = Topics(chosen.topic_prefix).identity_commands
+    try:
+        if chosen.command == "show":
+            print("\n".join(links_of(sink, customer)))
+            return 0
+        if chosen.command == "withdraw":
+            link = Identifier(Kind(chosen.kind), chosen.value)
+            send_command(chosen.kafka_bootstrap, topic, *customer[:1], withdrawal_line(*customer, link))
+            print("withdrawn; the job derives anew what rested on the link")
+            return 0
+        return _erase(sink, customer, chosen.kafka_bootstrap, topic, chosen.wait)
+    except (CommandNotSentError, ClickHouseError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _erase(sink: ArrowSink, customer: Customer, bootstrap: str, topic: str, wait_seconds: float) -> int:
+    now_ms = int(time.time() * 1000)
+    before = rows_of(sink, customer, now_ms)
+    send_command(bootstrap, topic, customer.tenant_id, erasure_line(*customer, now_ms))
+    until = time.monotonic() + wait_seconds
+    while not is_erased(sink, customer, now_ms) and time.monotonic() < until:
+        time.sleep(POLL_SECONDS)
+    after = rows_of(sink, customer, now_ms)
+    for table, count in before.items():
+        print(f"{table:24} {count:8} rows before {after[table]:8} after")
+    if is_erased(sink, customer, now_ms) and not any(after.values()):
+        return 0
+    print(f"error: not erased within {wait_seconds:g} s; is a job with the stage identity running?", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
