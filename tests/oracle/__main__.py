@@ -25,6 +25,7 @@ def main() -> int:
     )
     parser.add_argument("--database", default="default")
     parser.add_argument("--tables", nargs="+", default=TABLES, choices=TABLES)
+    parser.add_argument("--identity", action="store_true", help="the job ran with the stage identity")
     parser.add_argument("--tenants", nargs="+", default=(), help="compare the rows of these tenants only")
     asked = parser.parse_args()
     if not asked.clickhouse:
@@ -33,7 +34,14 @@ def main() -> int:
     host, _, port = asked.clickhouse.rpartition(":")
     client = clickhouse_connect.get_client(host=host, port=int(port), database=asked.database)
     try:
-        differences = compare(client, asked.database, *asked.files, tables=asked.tables, tenants=asked.tenants)
+        differences = compare(
+            client,
+            asked.database,
+            *asked.files,
+            tables=asked.tables,
+            tenants=asked.tenants,
+            identity=asked.identity,
+        )
     finally:
         client.close()
     for difference in differences:

@@ -60,9 +60,9 @@ class Answer:
         ).fetchall()
         return {(tenant_id, outcome, reasons): number for tenant_id, outcome, reasons, number in rows}
 
-    def conversions(self) -> Iterator[Conversion]:
-        """Every accepted conversion with what it looks back on."""
-        return attribution.conversions(self.connection)
+    def conversions(self, *, identity: bool = False) -> Iterator[Conversion]:
+        """Every accepted conversion with what it looks back on; with `identity` over all customers of its person."""
+        return attribution.conversions(self.connection, identity=identity)
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """The rows of a query over the tables."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from tests.oracle.identity import Person, persons
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -48,14 +50,38 @@ class Conversion:
     gross: int
     net: int
     touches: tuple[Touch, ...]
+    hundredths: tuple[int, ...] = ()
+    """With identity: the probability of each touch to be of the person, in hundredths."""
+
+    @property
+    def entries(self) -> tuple[Touch, ...]:
+        """What is credited: the touches, and the case that none of them counts."""
+        if self.touches and (not self.hundredths or 100 in self.hundredths):
+            return self.touches
+        return (*self.touches, Touch(self.time, "", UNATTRIBUTED, ""))
 
     def weights(self, model: str) -> list[Fraction]:
-        """The touches' weights in a model; [1] without touches. They sum to 1."""
-        return weights(model, self.touches, self.time) if self.touches else [Fraction(1)]
+        """The entries' weights in a model. They sum to 1."""
+        if not self.hundredths:
+            return weights(model, self.touches, self.time) if self.touches else [Fraction(1)]
+        mean = [Fraction(0)] * len(self.entries)
+        # One world for each hundredth: in the n-th all touches count whose probability is above n hundredths.
+        for world in range(100):
+            counting = [place for place, likely in enumerate(self.hundredths) if likely > world]
+            if not counting:
+                mean[-1] += Fraction(1, 100)
+                continue
+            path = [self.touches[place] for place in counting]
+            for place, weight in zip(counting, weights(model, path, self.time), strict=True):
+                mean[place] += weight / 100
+        return mean
 
 
-def conversions(connection: duckdb.DuckDBPyConnection) -> Iterator[Conversion]:
-    """Every conversion in the table `accepted`."""
+def conversions(connection: duckdb.DuckDBPyConnection, *, identity: bool = False) -> Iterator[Conversion]:
+    """Every conversion in the table `accepted`; with `identity` credited to all customers of its person."""
+    if identity:
+        yield from _of_persons(connection)
+        return
     touches = _touches(connection)
     net = _net_values(connection)
     rows = connection.cursor().execute(
@@ -81,6 +107,49 @@ def conversions(connection: duckdb.DuckDBPyConnection) -> Iterator[Conversion]:
             net.get((tenant_id, event_id), gross),
             tuple(path[start:end]),
         )
+
+
+def _of_persons(connection: duckdb.DuckDBPyConnection) -> Iterator[Conversion]:
+    found, void = persons(connection)
+    paths: dict[tuple[str, str], list[Touch]] = {}
+    for tenant_id, customer_id, *touch in connection.execute(
+        "SELECT tenant_id, customer_id, event_time, event_id, channel, campaign_id FROM accepted "
+        "WHERE own_type = 'touchpoint_interaction'"
+    ).fetchall():
+        if touch[0] > void.get((tenant_id, customer_id), -1):
+            paths.setdefault((tenant_id, customer_id), []).append(Touch(*touch))
+    back: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
+    for tenant_id, original, customer_id, kind, micros in connection.execute(
+        "SELECT tenant_id, original_event_id, customer_id, kind, value_micros FROM accepted "
+        "WHERE kind IN ('refund', 'cancellation')"
+    ).fetchall():
+        back.setdefault((tenant_id, original), []).append((customer_id, kind, micros))
+    for row in connection.execute(
+        """
+        SELECT tenant_id, event_id, event_time, conversion_type, customer_id, journey_id, currency, value_micros
+        FROM accepted WHERE own_type = 'conversion_event' AND kind = 'conversion'
+        """
+    ).fetchall():
+        tenant_id, event_id, time, _, customer_id, *_, gross = row
+        person = found.get((tenant_id, customer_id)) or Person(frozenset((customer_id,)), {(customer_id,) * 2: 1.0})
+        refunds = [
+            (kind, micros) for who, kind, micros in back.get((tenant_id, event_id), ()) if who in person.customers
+        ]
+        cancelled = any(kind == "cancellation" for kind, _ in refunds)
+        net = 0 if cancelled else max(0, gross - sum(micros for _, micros in refunds))
+        path = []
+        for name in person.customers:
+            for touch in paths.get((tenant_id, name), ()):
+                if time - LOOKBACK_MS <= touch.time <= time:
+                    likely = _hundredths(person.probability[customer_id, name], time - touch.time)
+                    path += [(touch.time, touch.touchpoint_id, touch, likely)] if likely else []
+        path.sort(key=lambda step: step[:2])
+        yield Conversion(*row, net, tuple(step[2] for step in path), tuple(step[3] for step in path))
+
+
+def _hundredths(probability: float, age_ms: int) -> int:
+    """Probability of a touch of this age to be of the person; what is certain does not age."""
+    return 100 if probability == 1 else min(99, round(100 * probability * 2 ** (-age_ms / HALF_LIFE_MS)))
 
 
 def weights(model: str, touches: Sequence[Touch], conversion_time: int) -> list[Fraction]:

@@ -61,6 +61,7 @@ class _Scope:
     database: str
     tenants: tuple[str, ...]
     answer: Answer
+    identity: bool
 
     def condition(self) -> str:
         """The tenants as a condition that both databases understand."""
@@ -96,13 +97,15 @@ def compare(
     tables: Sequence[str] = TABLES,
     tenants: Sequence[str] = (),
     late_after_ms: int = 1_000,
+    identity: bool = False,
 ) -> list[Difference]:
     """The differences between what a database holds and what the record files say, one per table that differs.
 
     Give all files of the topic in the order in which they were produced. Every table is read with FINAL. `tenants`
     leaves out the rows of all others on both sides, for a database that several runs share. `late_events` must hold
     every accepted event that was sent `late_after_ms` after it happened, and may hold others that were appended so
-    late. Raises ValueError for a table that is not one of TABLES, RecordFileError for files that cannot be judged, and
+    late. `identity` says whether the job had the stage of that name.
+    Raises ValueError for a table that is not one of TABLES, RecordFileError for files that cannot be judged, and
     what the client raises.
     """
     unknown = set(tables) - set(TABLES)
@@ -110,7 +113,7 @@ def compare(
         raise ValueError(f"tables {sorted(unknown)} cannot be compared; known: {', '.join(TABLES)}")
     found: list[Difference | None] = []
     with Answer(*record_files) as answer:
-        scope = _Scope(client, database, tuple(tenants), answer)
+        scope = _Scope(client, database, tuple(tenants), answer, identity)
         found += [_compare_table(scope, table) for table in STORED_TABLES if table.name in tables]
         if "attribution_credits" in tables:
             found.append(_compare_credits(scope))
@@ -177,7 +180,7 @@ def _line(verdict: str, key: Sequence[str], expected: dict[str, Any] | None, sto
 def _compare_credits(scope: _Scope) -> Difference | None:
     expected = (
         conversion
-        for conversion in scope.answer.conversions()
+        for conversion in scope.answer.conversions(identity=scope.identity)
         if not scope.tenants or conversion.tenant_id in scope.tenants
     )
     result = compare_credits(expected, scope.stored(CREDITS_QUERY, "attribution_credits"))

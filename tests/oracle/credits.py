@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.oracle.attribution import MODELS, UNATTRIBUTED, Conversion, flaw
+from tests.oracle.attribution import MODELS, Conversion, flaw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,10 +59,10 @@ def credit_flaw(conversion: Conversion, row: dict[str, Any]) -> str | None:
         "currency": conversion.currency,
         "gross_value_micros": conversion.gross,
         "value_micros": conversion.net,
-        "touchpoint_ids": [touch.touchpoint_id for touch in conversion.touches] or [""],
-        "channels": [touch.channel for touch in conversion.touches] or [UNATTRIBUTED],
-        "campaign_ids": [touch.campaign_id for touch in conversion.touches] or [""],
-        "times": [touch.time for touch in conversion.touches] or [conversion.time],
+        "touchpoint_ids": [entry.touchpoint_id for entry in conversion.entries],
+        "channels": [entry.channel for entry in conversion.entries],
+        "campaign_ids": [entry.campaign_id for entry in conversion.entries],
+        "times": [entry.time for entry in conversion.entries],
     }
     for name, expected in plain.items():
         if row[name] != expected:

@@ -20,7 +20,7 @@ _COLUMNS = """{
     n: 'BIGINT', produced_at: 'BIGINT', value_b64: 'VARCHAR', key: 'VARCHAR', schema: 'VARCHAR', fault: 'VARCHAR',
     record: 'STRUCT(
         envelope STRUCT(event_id VARCHAR, tenant_id VARCHAR, event_type VARCHAR, event_time BIGINT, created_at BIGINT,
-            source_platform VARCHAR),
+            source_platform VARCHAR, consent STRUCT(analytics BOOLEAN), identifiers MAP(VARCHAR, VARCHAR)),
         campaign STRUCT(campaign_id VARCHAR, name VARCHAR, channel VARCHAR),
         metrics STRUCT(kind VARCHAR, impressions BIGINT, clicks BIGINT, conversions BIGINT, cost_micros BIGINT,
             revenue_micros BIGINT, currency VARCHAR),
@@ -144,6 +144,8 @@ _LINE_COLUMNS = """
         CASE WHEN record.envelope.created_at BETWEEN produced_at - 7776000000 AND produced_at + 300000
              THEN record.envelope.created_at ELSE 0 END AS created_at,
         record.envelope.source_platform AS source_platform,
+        record.envelope.consent.analytics AS analytics,
+        record.envelope.identifiers AS identifiers,
         coalesce(record.journey.customer_id, record.customer_id, '') AS customer_id,
         coalesce(record.journey.journey_id, '') AS journey_id,
         coalesce(record.journey.stage, '') AS stage,
