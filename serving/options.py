@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from serving.access.settings import problem as access_problem
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -32,8 +34,7 @@ class Options:
     """Options of `python -m serving`. `parse` reads them, `check` validates them.
 
     Each is a long option, or the environment variable TRIBUTARY_<NAME> (the command line wins). Passwords are not
-    options, because a process list shows them: they are read from TRIBUTARY_CLICKHOUSE_PASSWORD and
-    TRIBUTARY_REDIS_PASSWORD.
+    options, because a process list shows them: they are read from the environment, see the epilog of `--help`.
     """
 
     kafka_bootstrap: str = _option("Kafka brokers, host:port[,host:port…]")
@@ -62,6 +63,27 @@ class Options:
     tenant_labels: bool = _option("put tenant_id on the Prometheus counters (one series per tenant)", False)
     score_series: int = _option("most campaigns that campaign_performance_score shows", 1_000)
     log_level: str = _option("debug, info, warning or error", "info")
+    demo_user: str = _option("sign everybody in as this user, without set-up; only on loopback", "")
+    oidc_issuer: str = _option("OpenID provider whose tokens are accepted, https://…; its discovery says the rest", "")
+    oidc_audience: str = _option("`aud` of the access tokens that are for this server", "")
+    oidc_client_id: str = _option("client by which browsers sign in; empty: they cannot", "")
+    oidc_scopes: str = _option("scopes that a browser's sign-in asks for", "openid")
+    oidc_tenants_claim: str = _option("claim with the user's tenant ids, by name or path", "tenant_ids")
+    oidc_roles_claim: str = _option("claim with the user's roles, such as realm_access.roles", "roles")
+    oidc_mfa_methods: str = _option("values of `amr`, by spaces, that tell of a second factor", "mfa")
+    oidc_mfa_levels: str = _option("values of `acr`, by spaces, that do", "")
+    public_url: str = _option("where browsers reach this server, https://…; needed with --oidc-client-id", "")
+    session_hours: float = _option("how long after a sign-in a browser must sign in again, hours", 12.0)
+    service_keys: bool = _option("accept the keys of service accounts (python -m serving.access keys)", False)
+    relational_url: str = _option(
+        "users, keys and audit log: sqlite:///file or postgresql://user@host:port/database; "
+        "empty: sqlite:///tributary.sqlite when callers are authenticated, none otherwise",
+        "",
+    )
+    tenant_calls_per_second: float = _option("calls of a tenant that this server answers in the long run", 1_000.0)
+    tenant_burst: int = _option("calls of a tenant that may come at once", 2_000)
+    tls_certificate: str = _option("PEM file with the certificate chain of both ports; read again when it changes", "")
+    tls_key: str = _option("PEM file with its private key", "")
 
 
 # Inclusive bounds of the numbers; the reason for a bound stands beside it.
@@ -80,6 +102,9 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "update_interval_ms": (0, 60_000),
     "drain_seconds": (0, 600),
     "score_series": (0, 100_000),
+    "session_hours": (0.1, 24 * 30),
+    "tenant_calls_per_second": (0.1, 1_000_000),
+    "tenant_burst": (1, 1_000_000),
 }
 _BROKERS = re.compile(r"[^\s:,]+:\d{1,5}(,[^\s:,]+:\d{1,5})*")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -127,6 +152,8 @@ def check(options: Options) -> Options:  # noqa: C901 - one plain rule after the
         raise _refuse(
             "default_deadline_ms", options.default_deadline_ms, f"at most --max-deadline-ms ({options.max_deadline_ms})"
         )
+    if found := access_problem(options):
+        raise _refuse(*found)
     if options.log_level not in _LOG_LEVELS:
         raise _refuse("log_level", options.log_level, ", ".join(_LOG_LEVELS))
     return options
@@ -154,7 +181,9 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m serving",
         description="Tributary's serving process: answers over gRPC, live and from the stores.",
         epilog=f"Each option may also be set as {ENVIRONMENT_PREFIX}<NAME>, for example {ENVIRONMENT_PREFIX}GRPC_PORT. "
-        "Passwords are read from TRIBUTARY_CLICKHOUSE_PASSWORD and TRIBUTARY_REDIS_PASSWORD.",
+        "Passwords and secrets are read from TRIBUTARY_CLICKHOUSE_PASSWORD, TRIBUTARY_REDIS_PASSWORD, "
+        "TRIBUTARY_RELATIONAL_PASSWORD, TRIBUTARY_OIDC_CLIENT_SECRET, TRIBUTARY_SESSION_SECRET (of browsers' sessions) "
+        "and TRIBUTARY_OPERATOR_TOKEN (for /metrics where callers are authenticated).",
         allow_abbrev=False,
     )
     for item in fields(Options):

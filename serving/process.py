@@ -13,8 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
+
 from connectors.clickhouse.client import ClickHouseAddress
 from connectors.kafka.topics import Topics
+from serving.access.assembly import Access
+from serving.access.settings import settings_of
 from serving.handlers.services import make_services
 from serving.handlers.watch import Pace
 from serving.live.hub import LiveHub
@@ -36,7 +41,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FORGET_IDLE_SECONDS = 60.0
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Process:
@@ -70,15 +74,18 @@ class Process:
         self.health = StoreHealth(self.history, self.hot_store, self.metrics)
         pace = Pace(interval=options.update_interval_ms / 1000, heartbeat=options.heartbeat_ms / 1000)
         services = make_services(self.history, self.hot_store, self.hub, pace)
-        self.dispatch = Dispatch(services, options, self.metrics)
+        self.access = Access(settings_of(options, os.environ))
+        self.dispatch = Dispatch(services, self.access.gate, options, self.metrics)
         self.grpc = GrpcServer(options, self.dispatch)
         self.http: HttpServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Listen on both ports; ready when it returns. Raises OSError or RuntimeError when a port is taken."""
+        await self.access.start()
         web = application(
             self.dispatch,
+            self.access,
             self.metrics.registry,
             self.health,
             self.hub,
@@ -96,6 +103,7 @@ class Process:
             self.health.run(self.grpc),
             self.figures.run(),
             self._forget_idle(),
+            self.access.run(),
         ):
             self._tasks.append(asyncio.create_task(running))
 
@@ -115,6 +123,7 @@ class Process:
         await asyncio.to_thread(self.lag.close)
         await self.hot_store.close()
         await self.history.close()
+        await self.access.close()
 
     async def _forget_idle(self) -> None:
         while True:
@@ -129,11 +138,16 @@ async def run(options: Options) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    if options.host not in LOOPBACK:
-        log.warning("listening on %s without authentication: whoever reaches it sees every tenant", options.host)
-    process = Process(options)
+    try:
+        process = Process(options)
+    except ValueError as error:
+        log.error("%s", error)  # noqa: TRY400 - no stack for a missing secret
+        return 2
     try:
         await process.start()
+    except (SQLAlchemyError, CommandError) as error:
+        log.error("the relational database is not ready: %s", type(error).__name__)  # noqa: TRY400 - it may hold values
+        return 1
     except (OSError, RuntimeError) as error:
         log.error("cannot listen on %s, ports %d and %d: %s", options.host, options.grpc_port, options.http_port, error)  # noqa: TRY400 - no stack for a taken port
         return 1

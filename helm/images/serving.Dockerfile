@@ -12,7 +12,7 @@ COPY udfs udfs
 RUN /opt/venv/bin/python -m serving.generate
 # The lock also holds the local stack, the simulator and the tests: what serving does not import goes, all from one verified lock.
 RUN /opt/venv/bin/pip uninstall --yes \
-    aiohttp chdb chdb-core confluent-kafka duckdb grpcio-tools hypothesis mta mypy mypy-protobuf pytest pytest-asyncio pytest-timeout \
+    authlib chdb chdb-core confluent-kafka duckdb flask grpcio-tools hypothesis mta mypy mypy-protobuf pytest pytest-asyncio pytest-timeout \
     ruff scikit-learn types-grpcio types-grpcio-health-checking types-grpcio-reflection types-protobuf types-pyyaml \
     && /opt/venv/bin/python -m serving --help > /dev/null \
     && /opt/venv/bin/python -m connectors.clickhouse.migrations --help > /dev/null

@@ -92,13 +92,7 @@ class Gate:
         return Admission(principal, requested, action, method, headers)
 
     async def note(
-        self,
-        admission: Admission,
-        request: Message | None = None,
-        response: Message | None = None,
-        *,
-        rows: int | None = None,
-        outcome: str = "OK",
+        self, admission: Admission, request: Message, response: Message | None = None, *, outcome: str = "OK"
     ) -> None:
         """Note how an admitted call ended; an export is noted before it is handed out.
 
@@ -114,13 +108,18 @@ class Gate:
             admission.method,
             request=request,
             response=response,
-            rows=rows,
             outcome=outcome,
         )
         if admission.action is Action.EXPORT and outcome == "OK":
             await self._audit.write(entry)
         else:
             self._audit.note(entry)
+
+    def note_end(self, admission: Admission, rows: int, outcome: str) -> None:
+        """Note how an admitted live stream ended, and how many rows it showed."""
+        if self._audit is not None:
+            caller, tenant_id, method = admission.principal, admission.tenant_id, admission.method
+            self._audit.note(audit.entry(caller, tenant_id, Action.STREAM, method, rows=rows, outcome=outcome))
 
     async def guarded(self, responses: AsyncIterator[T], admission: Admission) -> AsyncGenerator[T, None]:
         """Pass a live stream on for as long as its caller may see it.

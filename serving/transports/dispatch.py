@@ -2,7 +2,7 @@
 become what a client may see, and the call is counted.
 
 A transport reads a request, hands it over with the headers of the call, and sends what comes back. It adds nothing to
-what a caller may see: `decide_tenant` is the one place of all transports where that is decided.
+what a caller may see: the gate is the one place of all transports where that is decided.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from serving.access.tenancy import tenant_of_call
+from serving.access.audit import rows_of
 from serving.errors import Reason, ServingError
 from serving.handlers.call import Call
+from serving.relational.audit_log import Action
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
 
     from google.protobuf.descriptor import MethodDescriptor
 
+    from serving.access.gate import Admission, Gate
     from serving.handlers.call import Service
     from serving.metrics import ServingMetrics
     from serving.options import Options
@@ -35,20 +37,12 @@ log = logging.getLogger(__name__)
 BUSY_RETRY_SECONDS = 0.5
 
 
-async def decide_tenant(headers: Mapping[str, str], method: MethodDescriptor, requested: str) -> str:  # noqa: ARG001 - what a role may call depends on the method
-    """Return the tenant that a call is answered for; `headers` (gRPC: metadata) have lower-case names.
-
-    Raises:
-        ServingError: the caller is not known, or may not see what the request asks for.
-    """
-    return tenant_of_call(requested, headers)
-
-
 class Dispatch:
     """Hands the calls of all transports to the handlers. Used from one event loop."""
 
-    def __init__(self, services: Iterable[Service], options: Options, metrics: ServingMetrics) -> None:
-        """Keep the handlers and the limits, which all transports share."""
+    def __init__(self, services: Iterable[Service], gate: Gate, options: Options, metrics: ServingMetrics) -> None:
+        """Keep the handlers, the gate and the limits, which all transports share."""
+        self._gate = gate
         self.services = tuple(services)
         self._options = options
         self._metrics = metrics
@@ -76,16 +70,20 @@ class Dispatch:
         """
         began = time.monotonic()
         code = grpc.StatusCode.CANCELLED
+        admission: Admission | None = None
         self._calls += 1
         try:
             _admit(self._calls, self._options.max_calls, Reason.TOO_MANY_CALLS)
-            tenant_id = await decide_tenant(headers, method, request.tenant_id)
-            call = Call(tenant_id, began + self._allowed_seconds(remaining_seconds))
-            async with asyncio.timeout(call.remaining_seconds):
-                response = await self._unary[method.full_name](request, call)
+            allowed = self._allowed_seconds(remaining_seconds)
+            async with asyncio.timeout(allowed):
+                admission = await self._gate.admit(headers, method.full_name, request.tenant_id)
+                response = await self._unary[method.full_name](request, Call(admission.tenant_id, began + allowed))
+                await self._gate.note(admission, request, response)
         except Exception as error:  # noqa: BLE001 - the border: whatever it is, the client gets a code and not a stack
             translated = translate(error, method.full_name)
             code = translated.code
+            if admission is not None:
+                await self._gate.note(admission, request, outcome=translated.reason)
             raise translated from None
         else:
             code = grpc.StatusCode.OK
@@ -105,21 +103,32 @@ class Dispatch:
             ServingError: nothing else, as above.
         """
         code = grpc.StatusCode.CANCELLED
+        admission: Admission | None = None
+        rows, outcome = 0, "CANCELLED"
         names = (method.containing_service.full_name, method.name)
         self._streams += 1
         self._metrics.streams.labels(*names).inc()
         try:
             _admit(self._streams, self._options.max_streams, Reason.TOO_MANY_STREAMS)
-            tenant_id = await decide_tenant(headers, method, request.tenant_id)
-            async with aclosing(self._streaming[method.full_name](request, Call(tenant_id))) as responses:
-                async for response in responses:
+            admission = await self._gate.admit(headers, method.full_name, request.tenant_id, Action.STREAM)
+            # Noted when it begins too: its end may be hours away.
+            await self._gate.note(admission, request, outcome="OPENED")
+            handler = self._streaming[method.full_name]
+            async with (
+                aclosing(handler(request, Call(admission.tenant_id))) as responses,
+                aclosing(self._gate.guarded(responses, admission)) as allowed,
+            ):
+                async for response in allowed:
+                    rows += rows_of(response)
                     yield response
-            code = grpc.StatusCode.OK
+            code, outcome = grpc.StatusCode.OK, "OK"
         except Exception as error:  # noqa: BLE001 - the border, as above
             translated = translate(error, method.full_name)
-            code = translated.code
+            code, outcome = translated.code, translated.reason
             raise translated from None
         finally:
+            if admission is not None:
+                self._gate.note_end(admission, rows, outcome)
             self._streams -= 1
             self._metrics.streams.labels(*names).dec()
             self._metrics.calls.labels(*names, code.name).inc()

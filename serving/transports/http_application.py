@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from serving.transports.connect_services import ConnectServices
+from serving.transports.rest import Rest
 from serving.transports.web_app import WebApp, no_such_path
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from serving.access.assembly import Access
     from serving.live.hub import LiveHub
     from serving.observability.store_health import StoreHealth
     from serving.transports.dispatch import Dispatch
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 def application(
     dispatch: Dispatch,
+    access: Access,
     registry: CollectorRegistry,
     health: StoreHealth,
     hub: LiveHub,
@@ -39,10 +42,13 @@ def application(
     """Return the application of the port."""
     services = ConnectServices(dispatch, max_request_bytes)
     routes: list[BaseRoute] = [
-        *_operation(registry, health, hub),
+        *_operation(access, registry, health, hub),
+        *access.sign_in.routes(),
         *(Mount(f"/{service.descriptor.full_name}", services) for service in dispatch.services),
+        *Rest(dispatch, max_request_bytes).routes(),
         Route("/tributary.{rest:path}", no_such_path),
         Route("/api/{rest:path}", no_such_path),
+        Route("/auth/{rest:path}", no_such_path),
         Mount("/", WebApp(web_folder)),
     ]
     app = Starlette(routes=routes, middleware=[Middleware(SecurityHeaders)])
@@ -51,7 +57,7 @@ def application(
     return app
 
 
-def _operation(registry: CollectorRegistry, health: StoreHealth, hub: LiveHub) -> list[BaseRoute]:
+def _operation(access: Access, registry: CollectorRegistry, health: StoreHealth, hub: LiveHub) -> list[BaseRoute]:
     def metrics(_: Request) -> Response:
         # Not async: it is made in a thread, so that a large registry does not hold up calls.
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
@@ -69,7 +75,7 @@ def _operation(registry: CollectorRegistry, health: StoreHealth, hub: LiveHub) -
         }
         return JSONResponse(parts, status_code=200 if ready else 503)
 
-    return [Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)]
+    return [Route("/metrics", access.operators_only(metrics)), Route("/healthz", healthz), Route("/readyz", readyz)]
 
 
 class SecurityHeaders:

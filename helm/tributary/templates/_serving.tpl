@@ -13,6 +13,8 @@ by the schema.
   "TRIBUTARY_GRPC_PORT" "50051"
   "TRIBUTARY_HTTP_PORT" "8080"
   "TRIBUTARY_DRAIN_SECONDS" "20"
+  "TRIBUTARY_SERVICE_KEYS" "true"
+  "TRIBUTARY_RELATIONAL_URL" (required "relational.url is empty: serving keeps users, keys and the audit log there" .Values.relational.url)
 -}}
 {{- with include "tributary.eventsJob" . -}}
 {{- $_ := set $environment "TRIBUTARY_PIPELINE_GROUP" (include "tributary.consumerGroup" (dict "root" $ "job" .)) -}}
@@ -21,6 +23,20 @@ by the schema.
 {{- $_ := set $environment (printf "TRIBUTARY_%s" ($option | upper | replace "-" "_")) (include "tributary.scalar" $value) -}}
 {{- end -}}
 {{- toYaml $environment -}}
+{{- end -}}
+
+{{/* Serving's own passwords and secrets as environment variables, by reference. */}}
+{{- define "tributary.servingSecrets" -}}
+{{- with .Values.relational }}{{ if .existingSecret }}
+- name: TRIBUTARY_RELATIONAL_PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ .existingSecret }}, key: {{ .passwordKey }}}}
+{{- end }}{{ end }}
+{{- with .Values.serving.existingSecret }}
+{{- range list "oidc-client-secret" "session-secret" "operator-token" }}
+- name: TRIBUTARY_{{ upper . | replace "-" "_" }}
+  valueFrom: {secretKeyRef: {name: {{ $.Values.serving.existingSecret }}, key: {{ . }}, optional: true}}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "tributary.servingSelector" -}}

@@ -37,6 +37,21 @@ def test_serving_accepts_its_environment(chart: Chart, value_set: str) -> None:
     assert pod(deployment)["terminationGracePeriodSeconds"] >= options.drain_seconds + 5
 
 
+def test_serving_in_a_cluster_asks_callers_who_they_are(chart: Chart) -> None:
+    assert "relational.url is empty" in chart.refusal("--set", "relational.url=")
+    resources = chart.render("everything")
+    (deployment,) = of_kind(resources, "Deployment").values()
+    (container,) = pod(deployment)["containers"]
+    secrets = {one["name"]: one["valueFrom"]["secretKeyRef"]["name"] for one in container["env"]}
+    assert {name: secrets[f"TRIBUTARY_{name}"] for name in ("RELATIONAL_PASSWORD", "SESSION_SECRET")} == {
+        "RELATIONAL_PASSWORD": "relational-access",
+        "SESSION_SECRET": "serving-secrets",
+    }
+    (monitor,) = of_kind(resources, "ServiceMonitor").values()
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["authorization"]["credentials"] == {"name": "serving-secrets", "key": "operator-token"}
+
+
 def test_serving_shows_the_lag_of_the_job_that_stores_events(chart: Chart) -> None:
     for value_set, group in (
         ("minimal", "measure-tributary-measurement"),
@@ -169,7 +184,9 @@ def test_network_is_closed_but_for_named_ways(chart: Chart) -> None:
         "metrics-of-flink": {9249},
     }
     serving_pod = pod_labels(resources, "Deployment")
-    assert set(allowed(resources, serving_pod, "egress")) == {"to-dns", "to-kafka", "to-clickhouse", "to-redis"}
+    ways = allowed(resources, serving_pod, "egress")
+    assert set(ways) == {"to-dns", "to-kafka", "to-clickhouse", "to-redis", "to-relational", "to-identity-provider"}
+    assert (ways["to-relational"], ways["to-identity-provider"]) == ({5433}, {8443})
     assert allowed(resources, serving_pod, "ingress") == {"from-clients": {50051, 8080}, "metrics-of-serving": {8080}}
     assert set(allowed(resources, pod_labels(resources, "Job"), "egress")) == {"to-dns", "to-clickhouse"}
     assert allowed(resources, pod_labels(resources, "Job"), "ingress") == {}

@@ -114,7 +114,8 @@ SET_BY_CHART = {
     },
     "servingOptions": {
         "kafka-bootstrap", "clickhouse-url", "clickhouse-database", "redis-url", "topic-prefix",
-        "host", "grpc-port", "http-port", "drain-seconds",
+        "host", "grpc-port", "http-port", "drain-seconds", "relational-url", "service-keys", "demo-user",
+        "tls-certificate", "tls-key", "web-folder",
     },
 }  # fmt: skip
 
