@@ -128,7 +128,7 @@ def publish(topic: ControlTopic, tenant_id: str, model: PublishedModel) -> Tenan
         # A model is needed as long as its successor has not been in force for the time that conversions are kept.
         needed = [
             one
-            for one, successor in zip(own, [*own[1:], model], strict=True)
+            for one, successor in zip(own, [*own, model][1:], strict=True)
             if successor.in_force_from > model.in_force_from - MODEL_KEPT_MS
         ]
         return [*others, *needed[-MOST_MODELS + 1 :], model]
