@@ -61,9 +61,17 @@ class Dispatch:
         self._streams = 0
 
     async def answer(
-        self, method: MethodDescriptor, request: Any, headers: Mapping[str, str], remaining_seconds: float | None
+        self,
+        method: MethodDescriptor,
+        request: Any,
+        headers: Mapping[str, str],
+        remaining_seconds: float | None,
+        *,
+        export: bool = False,
     ) -> Any:
         """Return the response to a unary call; `remaining_seconds` is what its client allows (None: not said).
+
+        With `export` it is handed out as a file: that needs a permission of its own, and is in the audit log before.
 
         Raises:
             ServingError: nothing else, so that nothing else can reach a client.
@@ -76,7 +84,8 @@ class Dispatch:
             _admit(self._calls, self._options.max_calls, Reason.TOO_MANY_CALLS)
             allowed = self._allowed_seconds(remaining_seconds)
             async with asyncio.timeout(allowed):
-                admission = await self._gate.admit(headers, method.full_name, request.tenant_id)
+                action = Action.EXPORT if export else Action.READ
+                admission = await self._gate.admit(headers, method.full_name, request.tenant_id, action)
                 response = await self._unary[method.full_name](request, Call(admission.tenant_id, began + allowed))
                 await self._gate.note(admission, request, response)
         except Exception as error:  # noqa: BLE001 - the border: whatever it is, the client gets a code and not a stack
