@@ -77,6 +77,8 @@ def topic_settings() -> dict[str, dict[str, str]]:
         names.events: {"retention.ms": ninety_days, "message.timestamp.type": "LogAppendTime"},
         names.quarantine: {"retention.ms": ninety_days},
         names.late: {"retention.ms": ninety_days},
+        # A replay of the events must find the erasures too.
+        names.identity_commands: {"retention.ms": ninety_days},
         # Signals and alerts are copies of stored rows, for those who listen now.
         names.signals: {"retention.ms": str(_DAY_MS)},
         names.alerts: {"retention.ms": str(7 * _DAY_MS)},

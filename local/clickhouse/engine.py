@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
@@ -15,7 +16,6 @@ from local.clickhouse.errors import ClickHouseError, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
-    from pathlib import Path
     from types import TracebackType
 
 LOCK_FILE = "front.lock"
@@ -24,6 +24,7 @@ _MIB = 1 << 20
 _MARK_CACHE_BYTES = 256 * _MIB
 # chDB takes after clickhouse-local, where a bare expression is a SELECT. On a server it is a syntax error.
 _UNLIKE_A_SERVER = {"implicit_select": "0"}
+_TABLE_SETTINGS = Path(__file__).with_name("merge_tree.xml")
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PIECE_BYTES = _MIB
 # Each chunk of these formats stands for itself, so chunks can be joined; all others have a header or a frame per chunk.
@@ -174,7 +175,11 @@ class Engine:
         self._lock = _lock(self._path)
         self._arguments = _UNLIKE_A_SERVER | {"max_memory_usage": str(memory_mib * _MIB // 2)}
         # The first connection starts the engine and keeps it up; only its arguments reach the engine as a whole.
-        whole = {"max_server_memory_usage": str(memory_mib * _MIB), "mark_cache_size": str(_MARK_CACHE_BYTES)}
+        whole = {
+            "config-file": str(_TABLE_SETTINGS),
+            "max_server_memory_usage": str(memory_mib * _MIB),
+            "mark_cache_size": str(_MARK_CACHE_BYTES),
+        }
         try:
             self._first = self._connect(whole)
             self._first.run("CREATE DATABASE IF NOT EXISTS {name:Identifier}", {"name": database})
