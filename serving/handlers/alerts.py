@@ -12,10 +12,11 @@ from tributary.v1 import freshness_pb2
 from serving.errors import Reason, invalid
 from serving.handlers.last_known import history_unavailable
 from serving.handlers.requests import LATEST_AHEAD_MS, LONGEST_RANGE_MS, names, now_ms, page_size, read_range
-from serving.handlers.responses import freshness, timestamp
+from serving.handlers.responses import freshness, time_range, timestamp
 from serving.handlers.tokens import make_token, read_token
 from serving.handlers.watch import Pace, Step, open_watch, steps
-from serving.queries.alerts import AlertFilter
+from serving.queries.alerts import ALERT_FILTER_NAMES, ANOMALY_FILTER_NAMES, AlertFilter
+from serving.queries.filters import read_filter
 from serving.queries.history import HistoryUnavailable
 from serving.queries.tiling import HOUR_MS
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from serving.handlers.call import Call
     from serving.handlers.last_known import LastKnown
     from serving.live.hub import LiveHub
-    from serving.queries.alerts import AlertQueries, AlertRecord
+    from serving.queries.alerts import AlertQueries, AlertRecord, AnomalyRecord
 
 DEFAULT_ALERTS, MOST_ALERTS = 100, 1_000
 PAGING = ("page_token", "page_size")
@@ -82,6 +83,19 @@ def _alerts_freshness(
     return freshness(source, through_ms=newest, degraded_reason=degraded_reason)
 
 
+def _anomaly(anomaly: AnomalyRecord) -> alerts_pb.Anomaly:
+    return alerts_pb.Anomaly(
+        campaign_id=anomaly.campaign_id,
+        channel=anomaly.channel,
+        currency=anomaly.currency,
+        metric=anomaly.metric,
+        bucket_start=timestamp(anomaly.bucket_ms),
+        value=anomaly.value,
+        expected=anomaly.expected,
+        deviations=anomaly.deviations,
+    )
+
+
 class AlertHandlers:
     """Handlers of the service's methods."""
 
@@ -94,7 +108,9 @@ class AlertHandlers:
 
     async def list_alerts(self, request: alerts_pb.ListAlertsRequest, call: Call) -> alerts_pb.ListAlertsResponse:
         """Alerts by the time they were opened, newest first."""
-        chosen = read_alert_selection(request.selection)
+        chosen = replace(
+            read_alert_selection(request.selection), condition=read_filter(request.filter, ALERT_FILTER_NAMES)
+        )
         size = page_size(request.page_size, DEFAULT_ALERTS, MOST_ALERTS)
         if request.HasField("range"):
             start, end = read_range(request.range)
@@ -120,6 +136,35 @@ class AlertHandlers:
             )
 
         return await self._last_known.answer(request, alerts_pb.ListAlertsResponse, compute)
+
+    async def list_anomalies(
+        self, request: alerts_pb.ListAnomaliesRequest, call: Call
+    ) -> alerts_pb.ListAnomaliesResponse:
+        """Anomalies by the start of their bucket, newest first."""
+        condition = read_filter(request.filter, ANOMALY_FILTER_NAMES)
+        size = page_size(request.page_size, DEFAULT_ALERTS, MOST_ALERTS)
+        start, end = read_range(request.range)
+        after = None
+        if request.page_token:
+            kinds = (int, int, int, str, str, str, str)
+            start, end, *position = read_token(request.page_token, "page_token", request, PAGING, kinds)
+            after = tuple(position)
+
+        async def compute() -> alerts_pb.ListAnomaliesResponse:
+            found = await self._queries.anomalies(
+                call.tenant_id, start, end, condition, size + 1, after, call.query_seconds
+            )
+            more = len(found) > size
+            return alerts_pb.ListAnomaliesResponse(
+                anomalies=map(_anomaly, found[:size]),
+                covered_range=time_range(start, end),
+                freshness=freshness(
+                    freshness_pb2.SOURCE_HISTORY, through_ms=max((one.bucket_ms for one in found), default=0)
+                ),
+                next_page_token=make_token(request, PAGING, [start, end, *found[size - 1].position]) if more else "",
+            )
+
+        return await self._last_known.answer(request, alerts_pb.ListAnomaliesResponse, compute)
 
     async def watch_alerts(
         self, request: alerts_pb.WatchAlertsRequest, call: Call

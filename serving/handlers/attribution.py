@@ -1,9 +1,7 @@
-"""AttributionService: credit by channel and campaign, one conversion explained, and conversions as they are
-attributed."""
+"""AttributionService: conversions as a list, one explained, and live as they are attributed."""
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -13,11 +11,12 @@ from tributary.v1 import freshness_pb2
 
 from serving.errors import Reason, ServingError, invalid
 from serving.handlers.last_known import history_unavailable
-from serving.handlers.requests import LONGEST_NAME, milliseconds, names, now_ms, page_size, read_range
+from serving.handlers.requests import milliseconds, now_ms, page_size, read_name, read_range
 from serving.handlers.responses import freshness, time_range, timestamp
 from serving.handlers.tokens import make_token, read_token
 from serving.handlers.watch import Pace, Step, open_watch, steps
-from serving.queries.attribution import CreditFilter, CreditSplit
+from serving.queries.credit_views import FILTER_NAMES, CreditFilter
+from serving.queries.filters import read_filter
 from serving.queries.history import HistoryUnavailable
 from serving.queries.tiling import DAY_MS
 from udfs.attribution.settings import Model
@@ -31,29 +30,18 @@ if TYPE_CHECKING:
     from serving.queries.attribution import AttributionQueries, Conversion, ModelCredit
 
 MODELS = tuple(model.value for model in Model)
-DEFAULT_GROUPS, MOST_GROUPS = 100, 1_000
+# A conversion is shown with all its touches in every model.
+DEFAULT_CONVERSIONS, MOST_CONVERSIONS = 50, 500
 PAGING = ("page_token", "page_size")
-POSITION_KINDS = (int, int, str, str, str)
 SNAPSHOT_CONVERSIONS = 100
 SNAPSHOT_MS = DAY_MS
 
 
-def read_model(model: str, *, required: bool) -> str:
+def read_model(model: str, *, required: bool, field: str = "model") -> str:
     """Return a model's name, empty for every model where that is allowed; raises ServingError."""
     if model in MODELS or (not model and not required):
         return model
-    raise invalid("model", f"allowed: {', '.join(MODELS)}")
-
-
-def read_credit_split(wanted: Iterable[attribution_pb.CreditDimension.ValueType]) -> CreditSplit:
-    """Return what credit is split by; raises ServingError."""
-    chosen = set(wanted) or {attribution_pb.CREDIT_DIMENSION_CHANNEL}
-    if not chosen <= {attribution_pb.CREDIT_DIMENSION_CHANNEL, attribution_pb.CREDIT_DIMENSION_CAMPAIGN}:
-        raise invalid("group_by", "allowed: CREDIT_DIMENSION_CHANNEL, CREDIT_DIMENSION_CAMPAIGN")
-    return CreditSplit(
-        channel=attribution_pb.CREDIT_DIMENSION_CHANNEL in chosen,
-        campaign=attribution_pb.CREDIT_DIMENSION_CAMPAIGN in chosen,
-    )
+    raise invalid(field, f"allowed: {', '.join(MODELS)}")
 
 
 def _model_credit(credit: ModelCredit) -> attribution_pb.ModelCredit:
@@ -112,75 +100,46 @@ class AttributionHandlers:
         self._hub = hub
         self._pace = pace
 
-    async def get_attribution_summary(
-        self, request: attribution_pb.GetAttributionSummaryRequest, call: Call
-    ) -> attribution_pb.GetAttributionSummaryResponse:
-        """Credit by channel and campaign of the conversions in a range."""
-        model = read_model(request.model, required=True)
-        split = read_credit_split(request.group_by)
-        types = names(request.conversion_types, "conversion_types")
-        size = page_size(request.page_size, DEFAULT_GROUPS, MOST_GROUPS)
+    async def list_conversions(
+        self, request: attribution_pb.ListConversionsRequest, call: Call
+    ) -> attribution_pb.ListConversionsResponse:
+        """Conversions of a range, newest first."""
+        model = read_model(request.model, required=False)
+        condition = read_filter(request.filter, FILTER_NAMES)
+        size = page_size(request.page_size, DEFAULT_CONVERSIONS, MOST_CONVERSIONS)
         start, end = read_range(request.range)
         after = None
         if request.page_token:
-            start, end, *position = read_token(request.page_token, "page_token", request, PAGING, POSITION_KINDS)
-            after = (position[0], position[1], position[2])
-        chosen = CreditFilter(model, start, end, types)
+            kinds = (int, int, int, str)
+            start, end, time_ms, conversion_id = read_token(request.page_token, "page_token", request, PAGING, kinds)
+            after = (time_ms, conversion_id)
+        chosen = CreditFilter(start, end, condition=condition)
 
-        async def compute() -> attribution_pb.GetAttributionSummaryResponse:
-            seconds = call.query_seconds
-            groups, totals = await asyncio.gather(
-                self._queries.summary(call.tenant_id, chosen, split, size + 1, after, seconds),
-                self._queries.totals(call.tenant_id, chosen, seconds),
-            )
-            more = len(groups) > size
-            return attribution_pb.GetAttributionSummaryResponse(
-                credits=[
-                    attribution_pb.AttributionCredit(
-                        channel=group.channel,
-                        campaign_id=group.campaign_id,
-                        currency=group.currency,
-                        credited_conversions=group.credited_conversions,
-                        credited_micros=group.credited_micros,
-                        conversions=group.conversions,
-                    )
-                    for group in groups[:size]
-                ],
-                totals=[
-                    attribution_pb.AttributionTotals(
-                        currency=total.currency,
-                        conversions=total.conversions,
-                        value_micros=total.value_micros,
-                        gross_value_micros=total.gross_value_micros,
-                        unattributed_conversions=total.unattributed,
-                    )
-                    for total in totals
-                ],
+        async def compute() -> attribution_pb.ListConversionsResponse:
+            found = await self._queries.conversions(call.tenant_id, chosen, model, size + 1, after, call.query_seconds)
+            last = found[size - 1] if len(found) > size else None
+            return attribution_pb.ListConversionsResponse(
+                conversions=[attributed_conversion(one) for one in found[:size]],
                 covered_range=time_range(start, end),
-                freshness=freshness(
-                    freshness_pb2.SOURCE_HISTORY,
-                    through_ms=max((total.newest_ms for total in totals), default=0),
-                    revision=max((total.revision for total in totals), default=0),
-                ),
-                next_page_token=make_token(request, PAGING, [start, end, *groups[size - 1].position]) if more else "",
+                freshness=_conversions_freshness(found, freshness_pb2.SOURCE_HISTORY),
+                next_page_token=make_token(request, PAGING, [start, end, last.time_ms, last.conversion_id])
+                if last
+                else "",
             )
 
-        return await self._last_known.answer(request, attribution_pb.GetAttributionSummaryResponse, compute)
+        return await self._last_known.answer(request, attribution_pb.ListConversionsResponse, compute)
 
     async def explain_conversion(
         self, request: attribution_pb.ExplainConversionRequest, call: Call
     ) -> attribution_pb.ExplainConversionResponse:
         """One conversion with its touches and what each model credits to them."""
-        if not 1 <= len(request.conversion_id) <= LONGEST_NAME:
-            raise invalid("conversion_id", f"must have 1 to {LONGEST_NAME} characters")
+        conversion_id = read_name(request.conversion_id, "conversion_id")
         model = read_model(request.model, required=False)
         known = request.HasField("conversion_time")
         time_ms = milliseconds(request.conversion_time, "conversion_time") if known else None
 
         async def compute() -> attribution_pb.ExplainConversionResponse:
-            found = await self._queries.conversion(
-                call.tenant_id, request.conversion_id, model, time_ms, call.query_seconds
-            )
+            found = await self._queries.conversion(call.tenant_id, conversion_id, model, time_ms, call.query_seconds)
             if found is None:
                 raise ServingError(
                     grpc.StatusCode.NOT_FOUND, Reason.CONVERSION_NOT_FOUND, "no attributed conversion has this id"

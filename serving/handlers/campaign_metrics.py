@@ -6,21 +6,30 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from tributary.v1 import campaign_metrics_pb2 as campaign_pb
-from tributary.v1 import freshness_pb2
 
 from serving.errors import invalid
-from serving.handlers.requests import now_ms, page_size, read_range, read_selection, read_split
+from serving.handlers.requests import (
+    EARLIEST_MS,
+    now_ms,
+    page_size,
+    read_range,
+    read_selection,
+    read_split,
+    shift_of,
+    with_comparison,
+)
 from serving.handlers.responses import (
     campaign_metrics,
     campaign_window,
+    compared_range,
     current_freshness,
-    freshness,
+    history_freshness,
     time_range,
     timestamp,
 )
 from serving.handlers.tokens import make_token, read_token
 from serving.handlers.watch import Pace, Step, open_watch, steps
-from serving.queries.campaign_metrics import Group, Page
+from serving.queries.campaign_metrics import Group, Page, Wanted
 from serving.queries.current_windows import Current, Origin
 from serving.queries.tiling import (
     FINE_RETENTION_MS,
@@ -73,12 +82,25 @@ def _next_token(request: Message, covered: tuple[int, int], groups: list[Group],
     return make_token(request, PAGING, [*covered, *groups[size - 1].position]) if len(groups) > size else ""
 
 
-def _history_freshness(groups: list[Group]) -> freshness_pb2.Freshness:
-    return freshness(
-        freshness_pb2.SOURCE_HISTORY,
-        through_ms=max((group.through_ms for group in groups), default=0),
-        revision=max((group.revision for group in groups), default=0),
-    )
+def _kept_from(step: Figures) -> int:
+    """Return the start of the first step of which figures are still kept."""
+    now = now_ms()
+    kept = {Figures.MINUTE: FINE_RETENTION_MS, Figures.HOUR: HOUR_RETENTION_MS}.get(step, now)
+    return ceiling(now - kept, step)
+
+
+def _series_comparison(request: campaign_pb.ListTimeSeriesRequest, start: int, end: int) -> Wanted:
+    """Return the steps [start, end) with those that they are compared with; raises ServingError."""
+    step = _STEPS[request.grain]
+    shift = shift_of(request.comparison, end - start)
+    if not shift:
+        return Wanted(start, end)
+    if shift % WIDTH_MS[step]:
+        raise invalid("comparison", "must be a whole number of steps of the grain earlier")
+    compared = max(start - shift, _kept_from(step), EARLIEST_MS), end - shift
+    if compared[0] >= compared[1]:
+        raise invalid("comparison", "lies before the time for which figures of this grain are kept")
+    return Wanted(start, end, compared, shift)
 
 
 class CampaignMetricsHandlers:
@@ -98,20 +120,22 @@ class CampaignMetricsHandlers:
         self, request: campaign_pb.GetCampaignMetricsRequest, call: Call
     ) -> campaign_pb.GetCampaignMetricsResponse:
         """Sums and KPIs of a range."""
-        selection, split = read_selection(request.selection), read_split(request.group_by)
+        selection, split = read_selection(request.selection, request.filter), read_split(request.group_by)
         size = page_size(request.page_size, DEFAULT_GROUPS, MOST_GROUPS)
         covered = round_outwards(*read_range(request.range), now_ms())
         start, end, after = _start(request, request.page_token, covered)
+        wanted = with_comparison(start, end, request.comparison)
 
         async def compute() -> campaign_pb.GetCampaignMetricsResponse:
             groups = await self._queries.sums(
-                call.tenant_id, start, end, selection, split, Page(size + 1, after), call.query_seconds
+                call.tenant_id, wanted, selection, split, Page(size + 1, after), call.query_seconds
             )
             return campaign_pb.GetCampaignMetricsResponse(
                 metrics=[campaign_metrics(group) for group in groups[:size]],
                 covered_range=time_range(start, end),
-                freshness=_history_freshness(groups),
+                freshness=history_freshness(groups),
                 next_page_token=_next_token(request, (start, end), groups, size),
+                covered_comparison_range=compared_range(wanted),
             )
 
         return await self._last_known.answer(request, campaign_pb.GetCampaignMetricsResponse, compute)
@@ -120,14 +144,17 @@ class CampaignMetricsHandlers:
         self, request: campaign_pb.ListTimeSeriesRequest, call: Call
     ) -> campaign_pb.ListTimeSeriesResponse:
         """Sums and KPIs per step."""
-        selection, split = read_selection(request.selection), read_split(request.group_by)
+        selection, split = read_selection(request.selection, request.filter), read_split(request.group_by)
         size = page_size(request.page_size, DEFAULT_POINTS, MOST_POINTS)
         sliding = request.grain == campaign_pb.GRAIN_SLIDING_WINDOW
+        if sliding and request.comparison:
+            raise invalid("comparison", "is not possible with sliding windows")
         if not sliding and request.grain not in _STEPS:
             raise invalid("grain", "is required: sliding window, minute, hour, day or week")
         covered = self._steps_around(request, sliding=sliding)
         start, end, after = _start(request, request.page_token, covered)
         page = Page(size + 1, after)
+        wanted = Wanted(start, end) if sliding else _series_comparison(request, start, end)
 
         async def compute() -> campaign_pb.ListTimeSeriesResponse:
             seconds = call.query_seconds
@@ -138,7 +165,7 @@ class CampaignMetricsHandlers:
                 width = WINDOW_MS
             else:
                 step = _STEPS[request.grain]
-                groups = await self._queries.series(call.tenant_id, start, end, step, selection, split, page, seconds)
+                groups = await self._queries.series(call.tenant_id, wanted, step, selection, split, page, seconds)
                 width = WIDTH_MS[step]
             return campaign_pb.ListTimeSeriesResponse(
                 points=[
@@ -150,8 +177,9 @@ class CampaignMetricsHandlers:
                     for group in groups[:size]
                 ],
                 covered_range=time_range(start, end),
-                freshness=_history_freshness(groups),
+                freshness=history_freshness(groups),
                 next_page_token=_next_token(request, (start, end), groups, size),
+                covered_comparison_range=compared_range(wanted),
             )
 
         return await self._last_known.answer(request, campaign_pb.ListTimeSeriesResponse, compute)
@@ -166,8 +194,7 @@ class CampaignMetricsHandlers:
         else:
             step = _STEPS[request.grain]
             width = WIDTH_MS[step]
-            kept = {Figures.MINUTE: FINE_RETENTION_MS, Figures.HOUR: HOUR_RETENTION_MS}.get(step, now)
-            start, end = max(floor(start, step), ceiling(now - kept, step)), ceiling(end, step)
+            start, end = max(floor(start, step), _kept_from(step)), ceiling(end, step)
         if start >= end:
             raise invalid("range", "lies before the time for which figures of this grain are kept")
         if (end - start) // width > MOST_STEPS:
@@ -178,7 +205,8 @@ class CampaignMetricsHandlers:
         self, request: campaign_pb.GetCurrentCampaignMetricsRequest, call: Call
     ) -> campaign_pb.GetCurrentCampaignMetricsResponse:
         """The newest windows."""
-        current = await self._current.read(call.tenant_id, read_selection(request.selection), call.query_seconds)
+        selection = read_selection(request.selection, request.filter)
+        current = await self._current.read(call.tenant_id, selection, call.query_seconds)
         return campaign_pb.GetCurrentCampaignMetricsResponse(
             windows=[campaign_window(window) for window in current.windows], freshness=current_freshness(current)
         )
@@ -187,7 +215,7 @@ class CampaignMetricsHandlers:
         self, request: campaign_pb.WatchCampaignMetricsRequest, call: Call
     ) -> AsyncGenerator[campaign_pb.WatchCampaignMetricsResponse, None]:
         """The newest windows, then their changes."""
-        selection = read_selection(request.selection)
+        selection = read_selection(request.selection, request.filter)
         watch = open_watch(self._hub.file(call.tenant_id).windows, request, request.resume_cursor)
         # A signal comes a moment after its window is stored, so the snapshot may hold windows whose signals are
         # still on their way, and those of the windows before them.

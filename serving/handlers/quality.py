@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from tributary.v1 import freshness_pb2
@@ -9,21 +10,32 @@ from tributary.v1 import quality_pb2 as quality_pb
 
 from serving.handlers.requests import now_ms, read_range
 from serving.handlers.responses import duration, freshness, time_range, timestamp
+from serving.queries.credit_views import CreditFilter, CreditView
 from serving.queries.quality import TALLY_MS
+from udfs.attribution.settings import Model
+from udfs.kpi import ratio
 
 if TYPE_CHECKING:
     from serving.handlers.call import Call
     from serving.handlers.last_known import LastKnown
     from serving.live.hub import LiveHub
+    from serving.queries.credit_sums import CreditSumQueries
     from serving.queries.quality import QualityQueries
+
+
+# Which conversions have a touch is the same in every model.
+COVERAGE_VIEW = CreditView(Model.LAST_TOUCH.value)
 
 
 class QualityHandlers:
     """Handlers of the service's methods."""
 
-    def __init__(self, queries: QualityQueries, last_known: LastKnown, hub: LiveHub) -> None:
+    def __init__(
+        self, queries: QualityQueries, credit_sums: CreditSumQueries, last_known: LastKnown, hub: LiveHub
+    ) -> None:
         """Keep what answers are made from."""
         self._queries = queries
+        self._credits = credit_sums
         self._last_known = last_known
         self._hub = hub
 
@@ -50,6 +62,48 @@ class QualityHandlers:
             )
 
         return await self._last_known.answer(request, quality_pb.GetCountsResponse, compute)
+
+    async def get_quality(self, request: quality_pb.GetQualityRequest, call: Call) -> quality_pb.GetQualityResponse:
+        """Shares of what came in, and how much is attributed."""
+        start, end = read_range(request.range)
+        start, end = start - start % TALLY_MS, -(-end // TALLY_MS) * TALLY_MS
+
+        async def compute() -> quality_pb.GetQualityResponse:
+            counts, totals = await asyncio.gather(
+                self._queries.counts(call.tenant_id, start, end, call.query_seconds),
+                self._credits.totals(call.tenant_id, CreditFilter(start, end), (COVERAGE_VIEW,), call.query_seconds),
+            )
+            conversions = sum(total.conversions for total in totals)
+            unattributed = sum(total.unattributed for total in totals)
+            newest = max((total.newest_ms for total in totals), default=0)
+            return quality_pb.GetQualityResponse(
+                received=counts.received,
+                accepted=counts.accepted,
+                valid_share=ratio(counts.valid, counts.received),
+                quarantined_share=ratio(counts.quarantined, counts.received),
+                duplicate_share=ratio(counts.duplicates, counts.valid),
+                late_share=ratio(counts.late, counts.accepted),
+                conversions=conversions,
+                unattributed_conversions=unattributed,
+                attribution_coverage=ratio(conversions - unattributed, conversions),
+                unattributed_values=[
+                    quality_pb.UnattributedValue(
+                        currency=total.currency,
+                        value_micros=total.value_micros,
+                        unattributed_micros=total.unattributed_micros,
+                        unattributed_share=ratio(total.unattributed_micros, total.value_micros),
+                    )
+                    for total in totals
+                ],
+                covered_range=time_range(start, end),
+                freshness=freshness(
+                    freshness_pb2.SOURCE_HISTORY,
+                    through_ms=max(counts.through_ms, newest),
+                    revision=max((total.revision for total in totals), default=0),
+                ),
+            )
+
+        return await self._last_known.answer(request, quality_pb.GetQualityResponse, compute)
 
     async def get_freshness(
         self, request: quality_pb.GetFreshnessRequest, call: Call

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from tributary.v1 import campaign_metrics_pb2 as campaign_pb
 
 from serving.errors import invalid
-from serving.queries.campaign_metrics import Selection, Split
-from serving.queries.tiling import DAY_MS, WINDOW_MS
+from serving.queries.campaign_metrics import Split, Wanted
+from serving.queries.campaign_rows import CHANNELS, FILTER_NAMES, Selection
+from serving.queries.filters import read_filter
+from serving.queries.tiling import DAY_MS, WINDOW_MS, round_outwards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,8 +27,14 @@ LATEST_AHEAD_MS = DAY_MS
 EARLIEST_MS = 946_684_800_000
 LONGEST_NAME = 256
 MOST_VALUES = 200
-CHANNELS = frozenset({"email", "social", "display", "search", "video", "native"})
 CURRENCY_LETTERS = 3
+
+_EARLIER_MS = {
+    campaign_pb.COMPARISON_DAY_EARLIER: DAY_MS,
+    campaign_pb.COMPARISON_WEEK_EARLIER: 7 * DAY_MS,
+    campaign_pb.COMPARISON_FOUR_WEEKS_EARLIER: 28 * DAY_MS,
+    campaign_pb.COMPARISON_YEAR_EARLIER: 364 * DAY_MS,
+}
 
 
 def now_ms() -> int:
@@ -72,6 +80,13 @@ def page_size(size: int, default: int, largest: int) -> int:
     return size or default
 
 
+def read_name(value: str, field: str) -> str:
+    """Return a required name or id; raises ServingError when it is empty or too long."""
+    if not 1 <= len(value) <= LONGEST_NAME:
+        raise invalid(field, f"must have 1 to {LONGEST_NAME} characters")
+    return value
+
+
 def names(values: Iterable[str], field: str) -> tuple[str, ...]:
     """Return distinct names in order; raises ServingError when one is empty or too long, or there are too many."""
     found = tuple(sorted(set(values)))
@@ -82,15 +97,38 @@ def names(values: Iterable[str], field: str) -> tuple[str, ...]:
     return found
 
 
-def read_selection(wanted: campaign_pb.CampaignSelection) -> Selection:
-    """Return which campaigns, channels and currencies count; raises ServingError."""
+def read_selection(wanted: campaign_pb.CampaignSelection, condition: str = "") -> Selection:
+    """Return which campaigns, channels and currencies count, by a selection and a filter; raises ServingError."""
     channels = names(wanted.channels, "selection.channels")
-    if not CHANNELS.issuperset(channels):
+    if not set(CHANNELS).issuperset(channels):
         raise invalid("selection.channels", f"allowed: {', '.join(sorted(CHANNELS))}")
     currencies = names(wanted.currencies, "selection.currencies")
     if any(len(c) != CURRENCY_LETTERS or not c.isascii() or not c.isalpha() or not c.isupper() for c in currencies):
         raise invalid("selection.currencies", "every value must be three capital letters, such as EUR")
-    return Selection(names(wanted.campaign_ids, "selection.campaign_ids"), channels, currencies)
+    campaign_ids = names(wanted.campaign_ids, "selection.campaign_ids")
+    return Selection(campaign_ids, channels, currencies, read_filter(condition, FILTER_NAMES))
+
+
+def shift_of(comparison: campaign_pb.Comparison.ValueType, length_ms: int) -> int:
+    """Return how much earlier the compared range is than a range of some length, in ms; 0: nothing is compared. Raises
+    ServingError."""
+    if comparison == campaign_pb.COMPARISON_UNSPECIFIED:
+        return 0
+    if comparison == campaign_pb.COMPARISON_PRECEDING:
+        return length_ms
+    if comparison not in _EARLIER_MS:
+        raise invalid("comparison", f"allowed: {', '.join(campaign_pb.Comparison.keys())}")
+    return _EARLIER_MS[comparison]
+
+
+def with_comparison(start_ms: int, end_ms: int, comparison: campaign_pb.Comparison.ValueType) -> Wanted:
+    """Return a range with the one that it is compared with; raises ServingError."""
+    shift = shift_of(comparison, end_ms - start_ms)
+    if not shift:
+        return Wanted(start_ms, end_ms)
+    if start_ms - shift < EARLIEST_MS:
+        raise invalid("comparison", "lies before the year 2000")
+    return Wanted(start_ms, end_ms, round_outwards(start_ms - shift, end_ms - shift, now_ms()), shift)
 
 
 def read_split(wanted: Iterable[campaign_pb.Dimension.ValueType]) -> Split:

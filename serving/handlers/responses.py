@@ -15,7 +15,9 @@ from serving.queries.tiling import WINDOW_MS
 from udfs.kpi import kpis
 
 if TYPE_CHECKING:
-    from serving.queries.campaign_metrics import Group, Sums, Window
+    from collections.abc import Iterable
+
+    from serving.queries.campaign_metrics import Group, Sums, Wanted, Window
     from serving.queries.current_windows import Current
 
 
@@ -110,6 +112,24 @@ def campaign_metrics(group: Group) -> campaign_pb.CampaignMetrics:
         sums=metric_sums(group.sums),
         kpis=metric_kpis(group.sums),
         revision=group.revision,
+        compared=None
+        if group.compared is None
+        else campaign_pb.ComparedFigures(sums=metric_sums(group.compared), kpis=metric_kpis(group.compared)),
+    )
+
+
+def compared_range(wanted: Wanted) -> freshness_pb2.TimeRange | None:
+    """Return the range that figures are compared with, None when there is none."""
+    return None if wanted.compared is None else time_range(*wanted.compared)
+
+
+def history_freshness(groups: Iterable[Group]) -> freshness_pb2.Freshness:
+    """Return the freshness of groups read from the history."""
+    found = list(groups)
+    return freshness(
+        freshness_pb2.SOURCE_HISTORY,
+        through_ms=max((group.through_ms for group in found), default=0),
+        revision=max((group.revision for group in found), default=0),
     )
 
 

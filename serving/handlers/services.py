@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tributary.v1 import alerts_pb2, attribution_pb2, campaign_metrics_pb2, quality_pb2
+from tributary.v1 import alerts_pb2, attribution_pb2, campaign_metrics_pb2, journeys_pb2, quality_pb2
 
 from serving.handlers.alerts import AlertHandlers
 from serving.handlers.attribution import AttributionHandlers
+from serving.handlers.breakdowns import BreakdownHandlers
 from serving.handlers.call import Service
 from serving.handlers.campaign_metrics import CampaignMetricsHandlers
+from serving.handlers.credits import CreditHandlers
+from serving.handlers.journeys import JourneyHandlers
+from serving.handlers.key_figures import KeyFigureHandlers
 from serving.handlers.last_known import LastKnown
 from serving.handlers.quality import QualityHandlers
 from serving.queries.alerts import AlertQueries
 from serving.queries.attribution import AttributionQueries
+from serving.queries.breakdowns import BreakdownQueries
 from serving.queries.campaign_metrics import CampaignMetricsQueries
+from serving.queries.campaigns import CampaignQueries
+from serving.queries.credit_sums import CreditSumQueries
 from serving.queries.current_windows import CurrentWindows
+from serving.queries.journeys import JourneyQueries
 from serving.queries.quality import QualityQueries
 
 if TYPE_CHECKING:
@@ -31,15 +39,23 @@ def make_services(history: History, hot_store: HotStore, hub: LiveHub, pace: Pac
     campaign_queries = CampaignMetricsQueries(history, hub.newest_window_end)
     current = CurrentWindows(campaign_queries, hot_store, hub)
     campaigns = CampaignMetricsHandlers(campaign_queries, current, last_known, hub, pace)
+    breakdowns = BreakdownHandlers(BreakdownQueries(history, campaign_queries), CampaignQueries(history), last_known)
+    key_figures = KeyFigureHandlers(campaign_queries, last_known)
+    credit_sums = CreditSumQueries(history)
     attribution = AttributionHandlers(AttributionQueries(history), last_known, hub, pace)
+    credit_handlers = CreditHandlers(credit_sums, last_known)
+    journeys = JourneyHandlers(JourneyQueries(history), last_known)
     alerts = AlertHandlers(AlertQueries(history), last_known, hub, pace)
-    quality = QualityHandlers(QualityQueries(history), last_known, hub)
+    quality = QualityHandlers(QualityQueries(history), credit_sums, last_known, hub)
     return (
         Service(
             campaign_metrics_pb2.DESCRIPTOR.services_by_name["CampaignMetricsService"],
             unary={
                 "GetCampaignMetrics": campaigns.get_campaign_metrics,
                 "GetCurrentCampaignMetrics": campaigns.get_current_campaign_metrics,
+                "GetBreakdown": breakdowns.get_breakdown,
+                "ListCampaigns": breakdowns.list_campaigns,
+                "ListKeyFigures": key_figures.list_key_figures,
                 "ListTimeSeries": campaigns.list_time_series,
             },
             streams={"WatchCampaignMetrics": campaigns.watch_campaign_metrics},
@@ -47,19 +63,34 @@ def make_services(history: History, hot_store: HotStore, hub: LiveHub, pace: Pac
         Service(
             attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"],
             unary={
-                "GetAttributionSummary": attribution.get_attribution_summary,
+                "GetAttributionSummary": credit_handlers.get_attribution_summary,
+                "CompareAttribution": credit_handlers.compare_attribution,
+                "ListConversions": attribution.list_conversions,
                 "ExplainConversion": attribution.explain_conversion,
             },
             streams={"WatchAttribution": attribution.watch_attribution},
         ),
         Service(
+            journeys_pb2.DESCRIPTOR.services_by_name["JourneyService"],
+            unary={
+                "GetFunnel": journeys.get_funnel,
+                "ListJourneys": journeys.list_journeys,
+                "GetJourney": journeys.get_journey,
+            },
+            streams={},
+        ),
+        Service(
             alerts_pb2.DESCRIPTOR.services_by_name["AlertService"],
-            unary={"ListAlerts": alerts.list_alerts},
+            unary={"ListAlerts": alerts.list_alerts, "ListAnomalies": alerts.list_anomalies},
             streams={"WatchAlerts": alerts.watch_alerts},
         ),
         Service(
             quality_pb2.DESCRIPTOR.services_by_name["QualityService"],
-            unary={"GetCounts": quality.get_counts, "GetFreshness": quality.get_freshness},
+            unary={
+                "GetCounts": quality.get_counts,
+                "GetQuality": quality.get_quality,
+                "GetFreshness": quality.get_freshness,
+            },
             streams={},
         ),
     )

@@ -25,7 +25,7 @@ from serving.metrics import (
     Kind,
     PipelineMetric,
 )
-from serving.queries.attribution import UNATTRIBUTED
+from serving.queries.credit_views import UNATTRIBUTED
 from serving.queries.history import HistoryUnavailable
 from serving.queries.tiling import DAY_MS, HOUR_MS, SECOND_MS
 from serving.queries.time_predicates import since, within

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from serving.queries.filters import Kind, Name
 from serving.queries.time_predicates import since, within
 
 if TYPE_CHECKING:
+    from serving.queries.filters import Condition
     from serving.queries.history import History
 
 
@@ -30,6 +32,47 @@ class AlertRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class AnomalyRecord:
+    """A value far from its baseline `expected`, in a bucket that begins at `bucket_ms`."""
+
+    bucket_ms: int
+    campaign_id: str
+    channel: str
+    currency: str
+    metric: str
+    value: float
+    expected: float
+    deviations: float
+
+    @property
+    def position(self) -> tuple[int, str, str, str, str]:
+        """Where the anomaly stands in the order of an answer."""
+        return (self.bucket_ms, self.campaign_id, self.channel, self.currency, self.metric)
+
+
+ALERT_FILTER_NAMES = {
+    "rule": Name("rule"),
+    "severity": Name("severity", words=("info", "warning", "critical")),
+    "state": Name("state", words=("raised", "cleared")),
+    "campaign": Name("campaign_id"),
+    "channel": Name("channel"),
+    "metric": Name("metric"),
+    "value": Name("value", Kind.DECIMAL),
+    "threshold": Name("threshold", Kind.DECIMAL),
+}
+"""What a filter of alerts may name."""
+ANOMALY_FILTER_NAMES = {
+    "campaign": Name("campaign_id"),
+    "channel": Name("channel"),
+    "currency": Name("currency"),
+    "metric": Name("metric"),
+    "value": Name("value", Kind.DECIMAL),
+    "deviations": Name("deviations", Kind.DECIMAL),
+}
+"""What a filter of anomalies may name."""
+
+
+@dataclass(frozen=True, slots=True)
 class AlertFilter:
     """Which alerts count; an empty tuple lets all pass."""
 
@@ -37,6 +80,8 @@ class AlertFilter:
     severities: tuple[str, ...] = ()
     campaign_ids: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    condition: Condition | None = None
+    """Looked at in the history only; live alerts are not filtered by one."""
 
     def matches(self, alert: AlertRecord) -> bool:
         """Tell whether an alert counts."""
@@ -94,6 +139,45 @@ class AlertQueries:
             tenant_id, conditions, {"since": updated_since_ms}, chosen, size, seconds, "alerts_raised_or_recent"
         )
 
+    async def anomalies(
+        self,
+        tenant_id: str,
+        start_ms: int,
+        end_ms: int,
+        condition: Condition | None,
+        size: int,
+        after: tuple[Any, ...] | None,
+        seconds: float,
+    ) -> list[AnomalyRecord]:
+        """Return anomalies of buckets that begin in [start_ms, end_ms), newest first, at most `size` after the
+        position `after`."""
+        parameters: dict[str, Any] = {"tenant": tenant_id, "start": start_ms, "end": end_ms}
+        conditions = within("bucket_start")
+        if condition is not None:
+            conditions += f" AND {condition.sql(parameters)}"
+        if after is not None:
+            names = ("after_bucket", "after_campaign", "after_channel", "after_currency", "after_metric")
+            parameters.update(zip(names, after, strict=True))
+            conditions += (
+                " AND (-toUnixTimestamp64Milli(bucket_start), campaign_id, channel, currency, metric) > "
+                "(-{after_bucket:Int64}, {after_campaign:String}, {after_channel:String}, {after_currency:String}, "
+                "{after_metric:String})"
+            )
+        rows = await self._history.rows(
+            f"""
+            SELECT toUnixTimestamp64Milli(bucket_start), campaign_id, toString(channel), toString(currency),
+                   toString(metric), value, expected, deviations
+            FROM anomalies FINAL
+            WHERE tenant_id = {{tenant:String}} AND {conditions}
+            ORDER BY bucket_start DESC, campaign_id, channel, currency, metric
+            LIMIT {size}
+            """,  # noqa: S608 - built from constants and integers; values are bound
+            parameters,
+            name="anomalies",
+            seconds=seconds,
+        )
+        return [AnomalyRecord(*row) for row in rows]
+
     async def _alerts(
         self,
         tenant_id: str,
@@ -115,6 +199,8 @@ class AlertQueries:
             if values:
                 parameters[f"{column}s"] = list(values)
                 conditions += f" AND {column} IN {{{column}s:Array(String)}}"
+        if chosen.condition is not None:
+            conditions += f" AND {chosen.condition.sql(parameters)}"
         sql = (
             f"SELECT {_COLUMNS} FROM alerts FINAL WHERE tenant_id = {{tenant:String}} AND {conditions} "  # noqa: S608 - values are bound
             "ORDER BY opened_at DESC, alert_id LIMIT {size:UInt32}"

@@ -1,65 +1,17 @@
-"""Credits from the history: summed by channel and campaign, and the conversions behind them."""
+"""Conversions with their credits, from the history."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serving.queries.time_predicates import moment, since, within
+from serving.queries.time_predicates import moment, since
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from serving.queries.credit_views import CreditFilter
     from serving.queries.history import History
-
-
-@dataclass(frozen=True, slots=True)
-class CreditFilter:
-    """Which conversions count: those of one model in [start_ms, end_ms), of the given types (empty: all)."""
-
-    model: str
-    start_ms: int
-    end_ms: int
-    conversion_types: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CreditSplit:
-    """What credit is split by, beside currency."""
-
-    channel: bool
-    campaign: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CreditGroup:
-    """Credit of one group; fields that it is not split by are empty. Micros are net of refunds."""
-
-    channel: str
-    campaign_id: str
-    currency: str
-    credited_conversions: float
-    credited_micros: int
-    conversions: int
-    revision: int
-
-    @property
-    def position(self) -> tuple[str, str, str]:
-        """Where the group stands in the order of an answer."""
-        return (self.channel, self.campaign_id, self.currency)
-
-
-@dataclass(frozen=True, slots=True)
-class CreditTotals:
-    """Conversions of one currency. `newest_ms` is the time of the newest one."""
-
-    currency: str
-    conversions: int
-    value_micros: int
-    gross_value_micros: int
-    unattributed: int
-    revision: int
-    newest_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +53,6 @@ class Conversion:
     created_ms: int = 0
 
 
-UNATTRIBUTED = "unattributed"
-"""Channel of the one entry of a conversion that has no touch."""
-
-_COUNTED = f"tenant_id = {{tenant:String}} AND model = {{model:String}} AND {within('conversion_time')}"
 _CONVERSION = """
 SELECT conversion_id, toString(conversion_type), toUnixTimestamp64Milli(conversion_time), customer_id, journey_id,
        toString(currency), value_micros, gross_value_micros, revision, toString(model), toString(model_version),
@@ -113,19 +61,6 @@ SELECT conversion_id, toString(conversion_type), toUnixTimestamp64Milli(conversi
 FROM attribution_credits FINAL
 WHERE tenant_id = {tenant:String}
 """
-
-
-def _conditions(tenant_id: str, chosen: CreditFilter) -> tuple[str, dict[str, Any]]:
-    parameters: dict[str, Any] = {
-        "tenant": tenant_id,
-        "model": chosen.model,
-        "start": chosen.start_ms,
-        "end": chosen.end_ms,
-    }
-    if not chosen.conversion_types:
-        return _COUNTED, parameters
-    parameters["types"] = list(chosen.conversion_types)
-    return f"{_COUNTED} AND conversion_type IN {{types:Array(String)}}", parameters
 
 
 def _conversions(rows: Sequence[Sequence[Any]]) -> list[Conversion]:
@@ -158,67 +93,34 @@ class AttributionQueries:
         """Keep the history to ask."""
         self._history = history
 
-    async def summary(
+    async def conversions(
         self,
         tenant_id: str,
         chosen: CreditFilter,
-        split: CreditSplit,
+        model: str,
         size: int,
-        after: tuple[str, str, str] | None,
+        after: tuple[int, str] | None,
         seconds: float,
-    ) -> list[CreditGroup]:
-        """Return at most `size` groups that come after the position `after`, in order."""
-        conditions, parameters = _conditions(tenant_id, chosen)
-        having = ""
+    ) -> list[Conversion]:
+        """Return conversions with the credits of one model (empty: of all), newest first, at most `size` after (time,
+        id) `after`."""
+        parameters: dict[str, Any] = {"size": size}
+        conditions = f" AND {chosen.sql(tenant_id, parameters)}"
+        if model:
+            parameters["model"] = model
+            conditions += " AND model = {model:String}"
         if after is not None:
-            parameters.update(zip(("after_channel", "after_campaign", "after_currency"), after, strict=True))
-            having = (
-                "HAVING (group_channel, group_campaign, group_currency) > "
-                "({after_channel:String}, {after_campaign:String}, {after_currency:String})"
+            parameters["after_time"], parameters["after_id"] = after
+            conditions += (
+                " AND (-toUnixTimestamp64Milli(conversion_time), conversion_id) > "
+                "(-{after_time:Int64}, {after_id:String})"
             )
+        # The first rows of each model are those of the newest conversions, as long as every model has them all.
+        newest_first = "ORDER BY conversion_time DESC, conversion_id, model LIMIT {size:UInt32} BY tenant_id, model"
         rows = await self._history.rows(
-            f"""
-            SELECT {"toString(touch.1)" if split.channel else "''"} AS group_channel,
-                   {"touch.2" if split.campaign else "''"} AS group_campaign,
-                   toString(currency) AS group_currency,
-                   sum(touch.3), sum(touch.4), uniqExact(conversion_id), max(revision)
-            FROM
-            (
-                SELECT conversion_id, currency, revision,
-                       arrayJoin(arrayZip(`touches.channel`, `touches.campaign_id`, `touches.weight`,
-                                          `touches.credited_micros`)) AS touch
-                FROM attribution_credits FINAL
-                WHERE {conditions}
-            )
-            GROUP BY group_channel, group_campaign, group_currency
-            {having}
-            ORDER BY group_channel, group_campaign, group_currency
-            LIMIT {size}
-            """,  # noqa: S608 - built from constants and integers; values are bound
-            parameters,
-            name="attribution_summary",
-            seconds=seconds,
+            f"{_CONVERSION} {conditions} {newest_first}", parameters, name="conversions", seconds=seconds
         )
-        return [CreditGroup(*row) for row in rows]
-
-    async def totals(self, tenant_id: str, chosen: CreditFilter, seconds: float) -> list[CreditTotals]:
-        """Return the conversions counted by currency, in order of currency."""
-        conditions, parameters = _conditions(tenant_id, chosen)
-        rows = await self._history.rows(
-            f"""
-            SELECT toString(currency) AS group_currency, count(), sum(value_micros), sum(gross_value_micros),
-                   countIf(`touches.channel` = ['{UNATTRIBUTED}']), max(revision),
-                   toUnixTimestamp64Milli(max(conversion_time))
-            FROM attribution_credits FINAL
-            WHERE {conditions}
-            GROUP BY group_currency
-            ORDER BY group_currency
-            """,  # noqa: S608 - built from constants; values are bound
-            parameters,
-            name="attribution_totals",
-            seconds=seconds,
-        )
-        return [CreditTotals(*row) for row in rows]
+        return _conversions(rows)[:size]
 
     async def conversion(
         self, tenant_id: str, conversion_id: str, model: str, time_ms: int | None, seconds: float

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from connectors.clickhouse.recompute import CAMPAIGN_EVENTS
+from serving.queries.campaign_rows import SUMS, Span, rows_of, window_rows
 from serving.queries.history import HistoryUnavailable
 from serving.queries.memo import Memo
 from serving.queries.tiling import (
@@ -16,9 +16,7 @@ from serving.queries.tiling import (
     MINUTE_MS,
     SECOND_MS,
     WIDTH_MS,
-    WINDOW_MS,
     Figures,
-    Piece,
     cover,
     origin,
     settled_before,
@@ -27,8 +25,9 @@ from serving.queries.tiling import (
 from serving.queries.time_predicates import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
+    from serving.queries.campaign_rows import Selection
     from serving.queries.history import History
 
 # The newest minute row only decides where windows begin to count beside minutes; every answer is the same when it
@@ -40,23 +39,6 @@ TENANTS_KEPT = 10_000
 RETRY_SECONDS = 1.0
 # A campaign without a window for this long is not shown as current: the time that its entry lives in the hot store.
 CURRENT_MS = 5 * MINUTE_MS
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which rows count; an empty tuple lets all pass."""
-
-    campaign_ids: tuple[str, ...] = ()
-    channels: tuple[str, ...] = ()
-    currencies: tuple[str, ...] = ()
-
-    def matches(self, campaign_id: str, channel: str, currency: str) -> bool:
-        """Tell whether a row of these counts."""
-        return (
-            (not self.campaign_ids or campaign_id in self.campaign_ids)
-            and (not self.channels or channel in self.channels)
-            and (not self.currencies or currency in self.currencies)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +76,8 @@ class Group:
     sums: Sums
     revision: int
     through_ms: int
+    compared: Sums | None = None
+    """Sums of the range that the step is compared with; None when it is compared with none."""
 
     @property
     def position(self) -> tuple[int, str, str, str]:
@@ -133,111 +117,30 @@ class Page:
     after: tuple[int, str, str, str] | None = None
 
 
-_SUMS = ("impressions", "clicks", "conversions", "cost_micros", "revenue_micros", "events")
-_KEY = "campaign_id, channel, currency"
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The range [start_ms, end_ms), and the one that it is compared with (None: with none).
 
-
-def _within(column: str, pieces: Iterable[Piece]) -> str:
-    ranges = (f"({column} >= {moment(piece.start_ms)} AND {column} < {moment(piece.end_ms)})" for piece in pieces)
-    return f"({' OR '.join(ranges)})"
-
-
-def _selected(selection: Selection, parameters: dict[str, Any]) -> str:
-    """Return the predicate of tenant and selection, ending in AND; binds the selection's values."""
-    parts = ["tenant_id = {tenant:String}"]
-    for name, values in (
-        ("campaign_id", selection.campaign_ids),
-        ("channel", selection.channels),
-        ("currency", selection.currencies),
-    ):
-        if values:
-            parameters[f"{name}s"] = list(values)
-            parts.append(f"{name} IN {{{name}s:Array(String)}}")
-    return " AND ".join(parts) + " AND"
-
-
-# A window that begins at a multiple of five seconds.
-_SIDE_BY_SIDE = f"toUnixTimestamp64Milli(window_start) % {WINDOW_MS} = 0"
-
-
-def _rows(pieces: Sequence[Piece], selected: str) -> str:
-    """Return the SQL of all rows that the pieces are made of: the key, start_ms, width_ms, the sums, revision."""
-    columns = ", ".join(_SUMS)
-    kinds: dict[Figures, list[Piece]] = {}
-    for piece in pieces:
-        kinds.setdefault(piece.figures, []).append(piece)
-    events = kinds.pop(Figures.EVENT, None)
-    newest = kinds.pop(Figures.NEWEST, None)
-    windows = kinds.pop(Figures.WINDOW, None)
-    branches = [
-        f"""
-        SELECT {_KEY}, toUnixTimestamp64Milli(bucket_start) AS start_ms, {WIDTH_MS[kind]} AS width_ms, {columns},
-               revision
-        FROM campaign_rollups FINAL WHERE {selected} grain = '{kind}' AND {_within("bucket_start", parts)}
-        """  # noqa: S608 - built from constants and integers; values are bound
-        for kind, parts in kinds.items()
-    ]
-    if windows:
-        branches.append(_window_rows(f"{selected} {_SIDE_BY_SIDE} AND {_within('window_start', windows)}"))
-    if newest:
-        branches.append(_newest_rows(newest, selected))
-    if events:
-        branches.append(_event_rows(events, selected))
-    return " UNION ALL ".join(branches)
-
-
-def _window_rows(conditions: str) -> str:
-    """Return the SQL of window rows, with the columns of `_rows`."""
-    return f"""
-    SELECT {_KEY}, toUnixTimestamp64Milli(window_start) AS start_ms, {WINDOW_MS} AS width_ms, {", ".join(_SUMS)},
-           revision
-    FROM campaign_metrics FINAL WHERE {conditions}
-    """  # noqa: S608 - built from constants and integers; values are bound
-
-
-def _event_rows(pieces: Sequence[Piece], selected: str) -> str:
-    """Return the SQL of events as rows of their own, with the columns of `_rows`."""
-    sums = ", ".join(_SUMS[:-1])
-    families = ", ".join(f"'{name}'" for name in CAMPAIGN_EVENTS)
-    return f"""
-    SELECT {_KEY}, toUnixTimestamp64Milli(event_time) AS start_ms, {WIDTH_MS[Figures.EVENT]} AS width_ms, {sums},
-           toUInt64(1) AS events, toUInt64(0) AS revision
-    FROM events FINAL WHERE {selected} event_type IN ({families}) AND {_within("event_time", pieces)}
-    """  # noqa: S608 - built from constants and integers; values are bound
-
-
-def _newest_rows(pieces: Sequence[Piece], selected: str) -> str:
-    """Return the SQL of minutes made of their row where there is one, else of their windows.
-
-    Each table is read once: a minute that closes meanwhile is seen as its row or as its windows, never as both and
-    never as neither.
+    Ends are as `tiling.round_outwards` returns them. `shift_ms` is how much later the range is than the other one.
     """
-    columns = ", ".join(_SUMS)
-    chosen = ", ".join(
-        f"if(max(part.closed), sumIf(part.{name}, part.closed), sum(part.{name})) AS {name}" for name in _SUMS
-    )
-    return f"""
-    SELECT {_KEY}, minute_ms AS start_ms, max(part.end_ms) - minute_ms AS width_ms, {chosen},
-           if(max(part.closed), maxIf(part.revision, part.closed), max(part.revision)) AS revision
-    FROM
-    (
-        SELECT {_KEY}, toUnixTimestamp64Milli(bucket_start) AS minute_ms, minute_ms + {MINUTE_MS} AS end_ms,
-               1 AS closed, {columns}, revision
-        FROM campaign_rollups FINAL WHERE {selected} grain = 'minute' AND {_within("bucket_start", pieces)}
-        UNION ALL
-        SELECT {_KEY}, intDiv(toUnixTimestamp64Milli(window_start), {MINUTE_MS}) * {MINUTE_MS} AS minute_ms,
-               toUnixTimestamp64Milli(window_end) AS end_ms, 0 AS closed, {columns}, revision
-        FROM campaign_metrics FINAL WHERE {selected} {_SIDE_BY_SIDE} AND {_within("window_start", pieces)}
-    ) AS part
-    GROUP BY {_KEY}, minute_ms
-    """  # noqa: S608 - built from constants and integers; values are bound
+
+    start_ms: int
+    end_ms: int
+    compared: tuple[int, int] | None = None
+    shift_ms: int = 0
 
 
-def _grouped(rows: str, step: str, split: Split, page: Page, parameters: dict[str, Any]) -> str:
+def summed(*, compared: bool) -> list[str]:
+    """Return the SQL of each sum of rows r, and behind them, when `compared`, of each sum of the compared range."""
+    if not compared:
+        return [f"sum(r.{name})" for name in SUMS]
+    return [f"sumIf(r.{name}, r.compared = {which})" for which in (0, 1) for name in SUMS]
+
+
+def _grouped(rows: str, step: str, split: Split, page: Page, parameters: dict[str, Any], *, compared: bool) -> str:
     """Return the SQL that adds up the rows (alias r) by step and group, a page of them in order."""
     campaign = "r.campaign_id" if split.campaign else "''"
     channel = "toString(r.channel)" if split.channel else "''"
-    sums = ", ".join(f"sum(r.{name})" for name in _SUMS)
     having = ""
     if page.after is not None:
         names = ("after_step", "after_campaign", "after_channel", "after_currency")
@@ -248,7 +151,8 @@ def _grouped(rows: str, step: str, split: Split, page: Page, parameters: dict[st
         )
     return f"""
     SELECT toInt64({step}) AS step, {campaign} AS group_campaign, {channel} AS group_channel,
-           toString(r.currency) AS group_currency, {sums}, max(r.revision), max(r.start_ms + r.width_ms)
+           toString(r.currency) AS group_currency, maxIf(r.revision, r.compared = 0),
+           maxIf(r.start_ms + r.width_ms, r.compared = 0), {", ".join(summed(compared=compared))}
     FROM ({rows}) AS r
     GROUP BY step, group_campaign, group_channel, group_currency
     {having}
@@ -258,7 +162,17 @@ def _grouped(rows: str, step: str, split: Split, page: Page, parameters: dict[st
 
 
 def _group(row: Sequence[Any]) -> Group:
-    return Group(row[0], row[1], row[2], row[3], Sums(*row[4:10]), revision=row[10], through_ms=row[11])
+    sums, compared = row[6 : 6 + len(SUMS)], row[6 + len(SUMS) :]
+    return Group(
+        row[0],
+        row[1],
+        row[2],
+        row[3],
+        Sums(*sums),
+        revision=row[4],
+        through_ms=row[5],
+        compared=Sums(*compared) if compared else None,
+    )
 
 
 class CampaignMetricsQueries:
@@ -289,15 +203,18 @@ class CampaignMetricsQueries:
             raise HistoryUnavailable(why, RETRY_SECONDS) from None
         return value
 
-    async def _cover(
-        self, tenant_id: str, start_ms: int, end_ms: int, coarsest: Figures, seconds: float
-    ) -> tuple[list[Piece], float]:
-        """Return the pieces of a range as the tenant's figures stand now, and the seconds that are left."""
+    async def spans(
+        self, tenant_id: str, wanted: Wanted, coarsest: Figures, seconds: float
+    ) -> tuple[list[Span], float]:
+        """Return the spans of what is wanted as the tenant's figures stand now, and the seconds that are left."""
         began = time.monotonic()
         newest_minute = await self.newest_minute(tenant_id, seconds)
         tail = tail_from(self._newest_window_end(tenant_id), newest_minute, int(time.time() * 1000))
-        pieces = cover(start_ms, end_ms, settled_before(newest_minute), tail, coarsest)
-        return pieces, max(0.0, seconds - (time.monotonic() - began))
+        settled = settled_before(newest_minute)
+        spans = [Span(cover(wanted.start_ms, wanted.end_ms, settled, tail, coarsest))]
+        if wanted.compared is not None:
+            spans.append(Span(cover(*wanted.compared, settled, tail, coarsest), wanted.shift_ms, compared=True))
+        return spans, max(0.0, seconds - (time.monotonic() - began))
 
     async def _newest_minute_since(self, tenant_id: str, since_ms: int) -> int | None:
         rows = await self._history.rows(
@@ -310,39 +227,44 @@ class CampaignMetricsQueries:
         return int(rows[0][0]) or None
 
     async def sums(
-        self, tenant_id: str, start_ms: int, end_ms: int, selection: Selection, split: Split, page: Page, seconds: float
+        self, tenant_id: str, wanted: Wanted, selection: Selection, split: Split, page: Page, seconds: float
     ) -> list[Group]:
-        """Return the exact sums of [start_ms, end_ms), both as `tiling.round_outwards` returns them, one group a
-        row."""
-        pieces, seconds = await self._cover(tenant_id, start_ms, end_ms, Figures.WEEK, seconds)
-        return await self._add_up(tenant_id, pieces, "0", selection, split, page, seconds, "campaign_sums")
+        """Return the exact sums of what is wanted, one group a row."""
+        spans, seconds = await self.spans(tenant_id, wanted, Figures.WEEK, seconds)
+        return await self.sums_of(tenant_id, spans, selection, split, page, seconds)
+
+    async def sums_of(
+        self, tenant_id: str, spans: Sequence[Span], selection: Selection, split: Split, page: Page, seconds: float
+    ) -> list[Group]:
+        """Return the sums of spans, one group a row."""
+        return await self._add_up(tenant_id, spans, "0", selection, split, page, seconds, "campaign_sums")
 
     async def series(
         self,
         tenant_id: str,
-        start_ms: int,
-        end_ms: int,
+        wanted: Wanted,
         step: Figures,
         selection: Selection,
         split: Split,
         page: Page,
         seconds: float,
     ) -> list[Group]:
-        """Return the exact sums of each step of [start_ms, end_ms), whose ends are steps' borders. A step without
+        """Return the exact sums of each step of what is wanted, whose ends and shift are whole steps. A step without
         events has no row."""
-        pieces, seconds = await self._cover(tenant_id, start_ms, end_ms, step, seconds)
+        spans, seconds = await self.spans(tenant_id, wanted, step, seconds)
         width, begin = WIDTH_MS[step], origin(step)
-        of_row = f"intDiv(r.start_ms - {begin}, {width}) * {width} + {begin}"
-        return await self._add_up(tenant_id, pieces, of_row, selection, split, page, seconds, "campaign_series")
+        of_row = f"intDiv(r.start_ms + r.shift_ms - {begin}, {width}) * {width} + {begin}"
+        return await self._add_up(tenant_id, spans, of_row, selection, split, page, seconds, "campaign_series")
 
     async def sliding_windows(
         self, tenant_id: str, start_ms: int, end_ms: int, selection: Selection, split: Split, page: Page, seconds: float
     ) -> list[Group]:
         """Return the five-second windows that begin in [start_ms, end_ms), one each second; neighbours overlap."""
         parameters: dict[str, Any] = {"tenant": tenant_id}
-        selected = _selected(selection, parameters)
-        rows = _window_rows(f"{selected} window_start >= {moment(start_ms)} AND window_start < {moment(end_ms)}")
-        sql = _grouped(rows, "r.start_ms", split, page, parameters)
+        selected = selection.sql(parameters)
+        rows = window_rows(f"{selected} window_start >= {moment(start_ms)} AND window_start < {moment(end_ms)}")
+        rows = f"SELECT *, 0 AS compared FROM ({rows})"  # noqa: S608 - as above
+        sql = _grouped(rows, "r.start_ms", split, page, parameters, compared=False)
         found = await self._history.rows(sql, parameters, name="sliding_windows", seconds=seconds)
         return [_group(row) for row in found]
 
@@ -353,7 +275,7 @@ class CampaignMetricsQueries:
         found = await self._history.rows(
             f"""
             SELECT campaign_id, toString(channel), toString(currency), toUnixTimestamp64Milli(window_end),
-                   {", ".join(_SUMS)}, revision
+                   {", ".join(SUMS)}, revision
             FROM campaign_metrics FINAL
             WHERE tenant_id = {{tenant:String}} AND window_start >= {moment(since - since % SECOND_MS)}
             ORDER BY campaign_id, channel, currency, window_start DESC
@@ -368,7 +290,7 @@ class CampaignMetricsQueries:
     async def _add_up(
         self,
         tenant_id: str,
-        pieces: Sequence[Piece],
+        spans: Sequence[Span],
         step: str,
         selection: Selection,
         split: Split,
@@ -377,6 +299,6 @@ class CampaignMetricsQueries:
         name: str,
     ) -> list[Group]:
         parameters: dict[str, Any] = {"tenant": tenant_id}
-        rows = _rows(pieces, _selected(selection, parameters))
-        sql = _grouped(rows, step, split, page, parameters)
+        rows = rows_of(spans, selection.sql(parameters))
+        sql = _grouped(rows, step, split, page, parameters, compared=len(spans) > 1)
         return [_group(row) for row in await self._history.rows(sql, parameters, name=name, seconds=seconds)]

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from serving.live.hub import LiveHub
-    from serving.queries.campaign_metrics import CampaignMetricsQueries, Selection, Window
+    from serving.queries.campaign_metrics import CampaignMetricsQueries, Window
+    from serving.queries.campaign_rows import Selection
     from serving.queries.hot_store import HotStore
 
 log = logging.getLogger(__name__)

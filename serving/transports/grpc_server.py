@@ -37,8 +37,9 @@ _KEEP_ALIVE: tuple[tuple[str, int], ...] = (
 class GrpcServer:
     """A gRPC server of the dispatched services, with health and reflection. `start`, then `stop` once."""
 
-    def __init__(self, options: Options, dispatch: Dispatch) -> None:
+    def __init__(self, options: Options, dispatch: Dispatch, tls: grpc.ServerCredentials | None = None) -> None:
         """Build the server; nothing listens yet."""
+        self._tls = tls
         self._options = options
         self._dispatch = dispatch
         self.health = health.aio.HealthServicer()
@@ -59,7 +60,10 @@ class GrpcServer:
 
     async def start(self) -> None:
         """Listen; `port` is the real one after that. Raises RuntimeError when the address is taken."""
-        self.port = self._server.add_insecure_port(f"{self._options.host}:{self._options.grpc_port}")
+        address = f"{self._options.host}:{self._options.grpc_port}"
+        self.port = (
+            self._server.add_secure_port(address, self._tls) if self._tls else self._server.add_insecure_port(address)
+        )
         await self._server.start()
 
     async def set_serving(self, service: str, serving: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Generator
 
     from starlette.types import ASGIApp
@@ -21,7 +22,9 @@ class HttpServer(uvicorn.Server):
     """A server whose signals are handled by the process, not by itself. `serve` runs until `should_exit` is set, and
     then lets calls go on for at most `drain_seconds`."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, drain_seconds: float) -> None:
+    def __init__(
+        self, app: ASGIApp, host: str, port: int, drain_seconds: float, tls: ssl.SSLContext | None = None
+    ) -> None:
         """Take the port; raises OSError when it is taken."""
         super().__init__(
             uvicorn.Config(
@@ -30,6 +33,7 @@ class HttpServer(uvicorn.Server):
                 access_log=False,
                 lifespan="off",
                 server_header=False,
+                ssl_context_factory=(lambda _config, _default: tls) if tls else None,
                 ws_max_size=MAX_WEBSOCKET_BYTES,
                 # uvicorn waits for ever when this is 0.
                 timeout_graceful_shutdown=max(1, round(drain_seconds)),

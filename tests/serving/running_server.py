@@ -73,6 +73,9 @@ def options(clickhouse_port: int, redis_port: int, database: str = "serving_test
         "redis_url": f"redis://127.0.0.1:{redis_port}/0",
         "grpc_port": 0,
         "http_port": 0,
+        # The machine may be busy: what is slow in a test is meant to be.
+        "default_deadline_ms": 40_000,
+        "clickhouse_timeout_ms": 30_000,
         "heartbeat_ms": 60_000,
         "update_interval_ms": 20,
         "drain_seconds": 2.0,
@@ -127,7 +130,7 @@ async def refusal(call) -> grpc.aio.AioRpcError:
     raise AssertionError("the call succeeded")
 
 
-async def next_message(stream, kind: str | None = None, seconds: float = 10.0):
+async def next_message(stream, kind: str | None = None, seconds: float = 60.0):
     """Return the next message of a stream, or the next whose update is `kind`."""
     async with asyncio.timeout(seconds):
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 import pyarrow as pa
 
 from connectors.clickhouse.arrow_sink import ArrowSink, times
@@ -140,5 +141,86 @@ def insert_late(address, rows) -> None:
             "event_type": ["campaign_optimization"] * len(rows),
             "received_at": times([row[3] for row in rows]),
             "lateness_ms": [5000] * len(rows),
+        },
+    )
+
+
+def insert_campaigns(address, rows) -> None:
+    """Insert rows of `campaigns`: (tenant, campaign id, name, channel, currency, budget in micros, launch time)."""
+    names = ("tenant_id", "campaign_id", "name", "channel", "currency", "budget_micros")
+    ArrowSink(address).write(
+        "campaigns",
+        {
+            **{name: [row[index] for row in rows] for index, name in enumerate(names)},
+            "launched_at": times([row[6] for row in rows]),
+            "version": pa.array([row[6] for row in rows], type=pa.uint64()),
+        },
+    )
+
+
+def insert_anomalies(address, rows) -> None:
+    """Insert rows of `anomalies`: (tenant, campaign, channel, currency, metric, bucket start, value, expected,
+    deviations)."""
+    names = ("tenant_id", "campaign_id", "channel", "currency", "metric")
+    ArrowSink(address).write(
+        "anomalies",
+        {
+            **{name: [row[index] for row in rows] for index, name in enumerate(names)},
+            "bucket_start": times([row[5] for row in rows]),
+            **{
+                name: [row[6 + index] for row in rows] for index, name in enumerate(("value", "expected", "deviations"))
+            },
+            "version": pa.array([1] * len(rows), type=pa.uint64()),
+        },
+    )
+
+
+def insert_journeys(address, rows) -> None:
+    """Insert rows of `journeys`: dicts of its columns."""
+    plain = ("tenant_id", "journey_id", "customer_id", "stage", "value_micros", "currency")
+    ArrowSink(address).write(
+        "journeys",
+        {
+            **{name: [row[name] for row in rows] for name in plain},
+            **{name: times([row[name] for row in rows]) for name in ("started_at", "last_event_at")},
+            **{
+                name: pa.array([row[name] for row in rows], type=kind)
+                for name, kind in (
+                    ("touchpoints", pa.uint32()),
+                    ("conversions", pa.uint32()),
+                    ("revision", pa.uint64()),
+                )
+            },
+        },
+    )
+
+
+def insert_journey_events(address, rows) -> None:
+    """Insert events of the journey family: dicts with event_id, event_type, event_time, payload (an object), and any
+    other column of `events`."""
+    texts = (
+        "tenant_id",
+        "event_id",
+        "event_type",
+        "customer_id",
+        "journey_id",
+        "campaign_id",
+        "channel",
+        "kind",
+        "currency",
+    )
+    moments = ("event_time", "received_at", "created_at")
+    wholes = (*SUMS[:-1], "value_micros", "source_offset")
+    ArrowSink(address).write(
+        "events",
+        {
+            **{name: [row.get(name, "") for row in rows] for name in texts},
+            **{name: times([row["event_time"] for row in rows]) for name in moments},
+            **{name: [row.get(name, 0) for row in rows] for name in wholes},
+            "source_platform": [""] * len(rows),
+            "payload": [orjson.dumps(row["payload"]).decode() for row in rows],
+            "schema_id": pa.array([1] * len(rows), type=pa.uint32()),
+            "source_partition": pa.array([0] * len(rows), type=pa.int32()),
+            "version": pa.array([1] * len(rows), type=pa.uint64()),
         },
     )

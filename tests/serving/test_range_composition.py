@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from serving.metrics import ServingMetrics
-from serving.queries.campaign_metrics import CampaignMetricsQueries, Page, Selection, Split
+from serving.queries.campaign_metrics import CampaignMetricsQueries, Page, Split, Wanted
+from serving.queries.campaign_rows import Selection
 from serving.queries.history import History
 from serving.queries.tiling import Figures, ceiling, floor, round_outwards
 from tests.serving.pipeline_model import MINUTE, WEEK, CampaignEvent, add_up, bucket, rollups, windows
@@ -108,7 +109,7 @@ async def test_sums_equal_the_events(seed, heard, tenant, history_address, histo
     compared = 0
     for start, end in ranges(world, 12):
         start, end = round_outwards(start, end, world.watermark)  # noqa: PLW2901 - what the handler asks for
-        groups = await queries.sums(tenant, start, end, Selection(), FULL, EVERYTHING, 60)
+        groups = await queries.sums(tenant, Wanted(start, end), Selection(), FULL, EVERYTHING, 60)
         wanted = world.expected(start, end, lambda e: (0, *e.key[1:]))
         assert answered(groups) == wanted, f"seed {seed}, range {start}..{end}"
         compared += len(wanted)
@@ -124,7 +125,7 @@ async def test_series_equal_the_events(seed, grain, tenant, history_address, his
     for split in (FULL, Split(campaign=False, channel=True)):
         start = floor(world.watermark - world.rng.randrange(3 * WEEK), grain)
         end = ceiling(world.watermark + 5000, grain)
-        groups = await queries.series(tenant, start, end, grain, Selection(), split, EVERYTHING, 60)
+        groups = await queries.series(tenant, Wanted(start, end), grain, Selection(), split, EVERYTHING, 60)
         wanted = world.expected(
             start,
             end,
@@ -150,7 +151,7 @@ async def test_selection_and_pages(tenant, history_address, history):
     assert wanted
     got, after = [], None
     while True:
-        page = await queries.sums(tenant, start, end, selection, FULL, Page(1, after), 60)
+        page = await queries.sums(tenant, Wanted(start, end), selection, FULL, Page(1, after), 60)
         if not page:
             break
         got += page
@@ -170,6 +171,6 @@ async def test_revised_rows_replace_the_first_ones(tenant, history_address, hist
         insert_windows(history_address, windows(events, world.watermark), revision)
         insert_rollups(history_address, rollups(events, world.watermark), revision)
         world.events = events
-        groups = await queries.sums(tenant, start, end, Selection(), FULL, EVERYTHING, 60)
+        groups = await queries.sums(tenant, Wanted(start, end), Selection(), FULL, EVERYTHING, 60)
         assert answered(groups) == world.expected(start, end, lambda e: (0, *e.key[1:]))
         assert max(group.revision for group in groups) == revision

@@ -1,27 +1,39 @@
-"""No call of one tenant can reach another's figures: every method of every service is tried."""
+"""No call of one tenant can reach another's figures: every method of every service, every path and every stream is
+tried, over every transport, and what is not tried fails."""
 
 from __future__ import annotations
 
+import json
 import time
 
+import aiohttp
 import grpc
 import orjson
 import pytest
 import pytest_asyncio
+from connectrpc.errors import ConnectError
 from google.protobuf import message_factory
-from tributary.v1 import alerts_pb2, attribution_pb2, campaign_metrics_pb2, quality_pb2
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from starlette.routing import Mount, Route, WebSocketRoute
+from tributary.v1 import alerts_pb2, attribution_pb2, campaign_metrics_pb2, journeys_pb2, quality_pb2
 
 from connectors.redis.cache import Cache, campaign_key
 from serving.access.tenancy import METADATA_KEY
 from serving.live.hub import Topic
+from serving.transports.charts import CHARTS, LIVE
+from tests.serving.browser_clients import answer, browser_client, connect_details, http_url, updates
 from tests.serving.pipeline_model import CampaignEvent
 from tests.serving.running_server import details, next_message, options, refusal, running
 from tests.serving.signals import alert_record, attribution_signal, window_signal
 from tests.serving.stored_rows import (
     insert_alerts,
+    insert_anomalies,
+    insert_campaigns,
     insert_counts,
     insert_credits,
     insert_events,
+    insert_journey_events,
+    insert_journeys,
     insert_late,
     insert_rollups,
     insert_windows,
@@ -31,10 +43,26 @@ pytestmark = pytest.mark.asyncio
 
 # In every name of the other tenant's rows.
 MARK = "forbidden"
-FILES = (campaign_metrics_pb2, attribution_pb2, alerts_pb2, quality_pb2)
+FILES = (campaign_metrics_pb2, attribution_pb2, journeys_pb2, alerts_pb2, quality_pb2)
 METHODS = [
     method for file in FILES for service in file.DESCRIPTOR.services_by_name.values() for method in service.methods
 ]
+UNARY = [method for method in METHODS if not method.server_streaming]
+STREAMS = [method for method in METHODS if method.server_streaming]
+ROOT = "/api/v1/dashboard"
+# Paths that tests of this file try, and those that show no tenant's figures to anybody.
+TRIED_PATHS = {f"{ROOT}/metrics", f"{ROOT}/charts/{{chart_id}}", f"{ROOT}/filters", f"{ROOT}/realtime/{{tenant_id}}"}
+PATHS_WITHOUT_TENANTS = {
+    "/metrics", "/healthz", "/readyz", "/api/openapi.json", "/api/{rest:path}", "/tributary.{rest:path}", "",
+}  # fmt: skip
+# Their answers to the other tenant hold numbers and times, no names.
+NUMBERS_ONLY = {"GetFreshness", "GetFunnel", "GetQuality", "ListKeyFigures"}
+# Ask for one thing by its id: another tenant's is not found.
+BY_ID = {"ExplainConversion", "GetJourney"}
+
+
+def by_name(method):
+    return method.name
 
 
 @pytest_asyncio.fixture
@@ -51,12 +79,19 @@ def request_of(method, tenant):
         request.range.last.FromSeconds(24 * 3600)
     if "grain" in fields:
         request.grain = campaign_metrics_pb2.GRAIN_MINUTE
+    if "cadence" in fields:
+        request.cadence = campaign_metrics_pb2.CADENCE_DAILY
     if "model" in fields:
         request.model = "linear"
-    if "conversion_id" in fields:
-        request.conversion_id = f"v-{MARK}"
-    if "group_by" in fields:
-        request.group_by.extend([1, 2])
+    for name, mark in (("conversion_id", "v"), ("customer_id", "u"), ("journey_id", "j")):
+        if name in fields:
+            setattr(request, name, f"{mark}-{MARK}")
+    for name in ("group_by", "dimensions"):
+        if name in fields:
+            getattr(request, name).extend([1, 2])
+    if "views" in fields:
+        request.views.add(model="linear")
+        request.views.add(model="linear").lookback.FromSeconds(3600)
     return request
 
 
@@ -77,6 +112,8 @@ def fill(tenant, history_address, redis_process, name):
         history_address, [(*key, grain, now // 60_000 * 60_000 - 60_000, 1, 1, 1, 1, 1, 1) for grain in ("minute",)]
     )
     insert_events(history_address, [CampaignEvent(f"e-{name}", key, now, (1, 1, 1, 1, 1, 1))])
+    insert_campaigns(history_address, [(tenant, f"c-{name}", name, "email", "EUR", 1, now)])
+    insert_anomalies(history_address, [(*key, f"clicks-{name}", end, 1.0, 2.0, 3.0)])
     credit = {
         "tenant_id": tenant,
         "conversion_id": f"v-{name}",
@@ -90,6 +127,12 @@ def fill(tenant, history_address, redis_process, name):
         "touches": [(f"t-{name}", f"channel-{name}", f"c-{name}", now - 70_000, 1.0, 5)],
     }
     insert_credits(history_address, [credit])
+    journey = {name: credit[name] for name in ("tenant_id", "customer_id", "journey_id", "currency")}
+    figures = {"touchpoints": 1, "conversions": 1, "value_micros": 5, "revision": 1}
+    times = {"started_at": now - 70_000, "last_event_at": now - 60_000}
+    insert_journeys(history_address, [journey | figures | times | {"stage": "purchase"}])
+    touched = {"event_id": f"t-{name}", "event_type": "touchpoint_interaction", "event_time": now - 70_000}
+    insert_journey_events(history_address, [journey | touched | {"payload": {"touchpoint": {"source": name}}}])
     insert_alerts(
         history_address, [alert_record(tenant, f"a-{name}", updated_ms=now, campaign=f"c-{name}") | {"message": name}]
     )
@@ -115,27 +158,54 @@ async def first_messages(server, method, request):
     return [await next_message(stream, "snapshot"), await next_message(stream)]
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+def assert_empty(method, response):
+    """An answer that could hold numbers of another tenant holds none."""
+    if method.name == "GetCounts":
+        assert (response.received, response.late) == (0, 0)
+    elif method.name == "GetFreshness":
+        assert all(not stage.HasField("newest") for stage in response.stages)
+    elif method.name == "GetFunnel":
+        assert all(stage.reached == 0 for stage in response.stages)
+    elif method.name == "GetQuality":
+        assert (response.received, response.conversions, len(response.unattributed_values)) == (0, 0, 0)
+    elif method.name == "ListKeyFigures":
+        assert not response.figures
+
+
+@pytest.mark.parametrize("method", METHODS, ids=by_name)
 async def test_answers_hold_nothing_of_another_tenant(server, tenant, history_address, redis_process, method):
     other = f"{tenant}-{MARK}"
     fill(other, history_address, redis_process, MARK)
     # The other tenant's own answer shows that there is something to leak.
     shown = await first_messages(server, method, request_of(method, other))
-    assert MARK in repr(shown[0]) or method.name == "GetFreshness"
-    if method.name == "ExplainConversion":
+    if method.name in NUMBERS_ONLY:
+        with pytest.raises(AssertionError):
+            assert_empty(method, shown[0])
+    else:
+        assert MARK in repr(shown[0])
+    if method.name in BY_ID:
         error = await refusal(call(server, method, request_of(method, tenant)))
         assert error.code() is grpc.StatusCode.NOT_FOUND
         assert MARK not in repr(error)
         return
     answers = await first_messages(server, method, request_of(method, tenant))
     assert MARK not in repr(answers)
-    if method.name == "GetCounts":
-        assert (answers[0].received, answers[0].late) == (0, 0)
-    if method.name == "GetFreshness":
-        assert all(not stage.HasField("newest") for stage in answers[0].stages)
+    assert_empty(method, answers[0])
+    # A page token or cursor of the other tenant's answer leads nowhere.
+    asked = request_of(method, other)
+    if "page_size" in method.input_type.fields_by_name:
+        asked.page_size = 1
+    stolen = (await first_messages(server, method, asked))[0]
+    for token, field in (("next_page_token", "page_token"), ("resume_cursor", "resume_cursor")):
+        if getattr(stolen, token, ""):
+            mine = request_of(method, tenant)
+            setattr(mine, field, getattr(stolen, token))
+            error = await refusal(call(server, method, mine))
+            assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert list(details(error)[1]) == [field]
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+@pytest.mark.parametrize("method", METHODS, ids=by_name)
 async def test_the_callers_tenant_must_be_the_one_asked_for(server, tenant, method):
     error = await refusal(call(server, method, request_of(method, tenant), metadata=((METADATA_KEY, "somebody-else"),)))
     assert error.code() is grpc.StatusCode.PERMISSION_DENIED
@@ -147,7 +217,90 @@ async def test_the_callers_tenant_must_be_the_one_asked_for(server, tenant, meth
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m.server_streaming], ids=lambda m: m.name)
+@pytest.mark.parametrize("protocol", ["connect", "grpc-web"])
+async def test_browsers_are_held_to_their_tenant_in_every_method(server, tenant, protocol):
+    headers = {METADATA_KEY: "somebody-else"}
+    async with browser_client(server, protocol) as client:
+        for method in METHODS:
+            request = request_of(method, tenant)
+            if method.server_streaming:
+                called = anext(updates(client, method, request, headers=headers))
+            else:
+                called = answer(client, method, request, headers=headers)
+            with pytest.raises(ConnectError) as caught:
+                await called
+            assert connect_details(caught.value)[0] == "TENANT_MISMATCH", method.full_name
+
+
+PARAMETERS = {
+    "metrics": {"group_by": "campaign,channel"},
+    "time-series": {"grain": "minute", "group_by": "campaign"},
+    "breakdown": {"dimensions": "campaign"},
+    "key-figures": {"cadence": "daily"},
+    "attribution": {"model": "linear", "group_by": "campaign"},
+    "attribution-comparison": {"view": "linear,linear:1h", "group_by": "campaign"},
+    "conversion": {"conversion_id": f"v-{MARK}"},
+    "journey": {"customer_id": f"u-{MARK}", "journey_id": f"j-{MARK}"},
+}
+
+
+async def test_paths_hold_nothing_of_another_tenant(server, tenant, history_address, redis_process):
+    other = f"{tenant}-{MARK}"
+    fill(other, history_address, redis_process, MARK)
+    async with aiohttp.ClientSession(http_url(server)) as session:
+
+        async def get(path, of, accept="application/json", **parameters):
+            headers = {"accept": accept, METADATA_KEY: parameters.pop("caller", of)}
+            async with session.get(path, params=parameters, headers=headers) as response:
+                return response.status, await response.text()
+
+        for chart, method in CHARTS.items():
+            paths = [f"{ROOT}/charts/{chart}", *([f"{ROOT}/metrics"] if chart == "metrics" else [])]
+            asked = PARAMETERS.get(chart, {})
+            if "range" in method.input_type.fields_by_name:
+                asked = asked | {"last": "1d"}
+            for path in paths:
+                for accept in ("application/json", "text/csv"):
+                    status, text = await get(path, other, accept, tenant_id=other, **asked)
+                    assert status == 200, (chart, text)
+                    assert (MARK in text) == (method.name not in NUMBERS_ONLY), chart
+                    status, text = await get(path, tenant, accept, tenant_id=tenant, **asked)
+                    assert status == (404 if method.name in BY_ID else 200), (chart, text)
+                    assert MARK not in text, chart
+                status, text = await get(path, tenant, tenant_id=other, **asked)
+                assert (status, MARK in text) == (403, False), chart
+        for of, caller, wanted in ((other, other, 200), (tenant, tenant, 200), (other, tenant, 403)):
+            status, text = await get(f"{ROOT}/realtime/{of}", of, caller=caller)
+            assert (status, MARK in text) == (wanted, of == caller == other)
+            body = {"tenant_id": of, "range": {"last": "86400s"}}
+            async with session.post(f"{ROOT}/filters", json=body, headers={METADATA_KEY: caller}) as response:
+                assert (response.status, MARK in await response.text()) == (wanted, of == caller == other)
+
+
+@pytest.mark.parametrize("stream", LIVE)
+async def test_live_paths_hold_nothing_of_another_tenant(server, tenant, history_address, redis_process, stream):
+    other = f"{tenant}-{MARK}"
+    fill(other, history_address, redis_process, MARK)
+    accept = {"accept": "text/event-stream"}
+    async with aiohttp.ClientSession(http_url(server)) as session:
+        for of, leaks in ((other, True), (tenant, False)):
+            path = f"{ROOT}/realtime/{of}"
+            async with session.get(path, params={"stream": stream}, headers=accept) as response:
+                seen = b""
+                while b"event: heartbeat" not in seen:
+                    seen += await response.content.readany()
+                assert (MARK.encode() in seen) == leaks
+            async with session.ws_connect(path, params={"stream": stream}) as socket:
+                assert (MARK in json.dumps(await socket.receive_json(timeout=30))) == leaks
+            caller = {METADATA_KEY: "somebody-else"}
+            async with session.get(path, params={"stream": stream}, headers=accept | caller) as response:
+                assert response.status == 403
+            async with session.ws_connect(path, params={"stream": stream}, headers=caller) as socket:
+                refused = await socket.receive_json(timeout=30)
+                assert refused["error"]["status"] == "PERMISSION_DENIED"
+
+
+@pytest.mark.parametrize("method", STREAMS, ids=by_name)
 async def test_live_changes_reach_their_own_tenant_only(server, tenant, method):
     other = f"{tenant}-{MARK}"
     mine, theirs = (call(server, method, request_of(method, name)) for name in (tenant, other))
@@ -161,5 +314,39 @@ async def test_live_changes_reach_their_own_tenant_only(server, tenant, method):
     assert (await next_message(mine)).WhichOneof("update") == "heartbeat"
 
 
-async def test_every_method_is_tried():
-    assert len(METHODS) == 11
+async def test_every_method_path_and_stream_is_tried(server):
+    """What the server offers, as it says itself, is what the tests of this file go through."""
+    stub = reflection_pb2_grpc.ServerReflectionStub(server.channel)
+    listed = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+    async for response in listed:
+        offered = {service.name for service in response.list_services_response.service}
+        break
+    tried = {method.containing_service.full_name for method in METHODS}
+    assert offered == tried | {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+    dispatch = server.process.dispatch
+    assert {*dispatch._unary, *dispatch._streaming} == {method.full_name for method in METHODS}
+    # REST and the live paths offer every method of the contract, under names that the tests go through.
+    assert {method.full_name for method in CHARTS.values()} == {method.full_name for method in UNARY}
+    assert {method.full_name for method in LIVE.values()} == {method.full_name for method in STREAMS}
+    paths = set()
+    for route in server.process.http.config.app.routes:
+        assert isinstance(route, (Route, WebSocketRoute, Mount))
+        # Signing in answers about the caller's own session; tests/serving/access go through it.
+        service = isinstance(route, Mount) and route.path.removeprefix("/") in tried
+        if not service and not route.path.startswith("/auth/"):
+            paths.add(route.path)
+    assert paths == TRIED_PATHS | PATHS_WITHOUT_TENANTS
+
+
+async def test_paths_without_tenants_show_none(server, tenant, history_address, redis_process):
+    other = f"{tenant}-{MARK}"
+    fill(other, history_address, redis_process, MARK)
+    server.feed.publish(attribution_signal(other, f"v-{MARK}", int(time.time()) * 1000))
+    for method in UNARY:
+        if method.name not in BY_ID:
+            await call(server, method, request_of(method, other))
+    async with aiohttp.ClientSession(http_url(server)) as session:
+        # `/metrics` is for operators and shows every tenant.
+        for path in ("/healthz", "/readyz", "/api/openapi.json", "/api/x", "/tributary.x", "/", "/index.html"):
+            async with session.get(path) as response:
+                assert MARK not in await response.text(), path

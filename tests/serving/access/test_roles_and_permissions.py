@@ -6,7 +6,7 @@ import itertools
 
 import grpc
 import pytest
-from tributary.v1 import alerts_pb2, attribution_pb2, campaign_metrics_pb2, quality_pb2
+from tributary.v1 import alerts_pb2, attribution_pb2, campaign_metrics_pb2, journeys_pb2, quality_pb2
 
 from serving.access.authorization import NEEDED, authorize
 from serving.access.principal import Kind, Principal
@@ -29,7 +29,7 @@ manage_access      x     .   .                  .                 .      .
 """
 HEAD, *ROWS = (line.split() for line in EXPECTED.strip().splitlines())
 TABLE = {(role, row[0]): row[1 + i] == "x" for row in ROWS for i, role in enumerate(HEAD)}
-FILES = (campaign_metrics_pb2, attribution_pb2, alerts_pb2, quality_pb2)
+FILES = (campaign_metrics_pb2, attribution_pb2, journeys_pb2, alerts_pb2, quality_pb2)
 EVERYTHING = frozenset(Permission)
 
 
