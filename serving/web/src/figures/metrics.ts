@@ -102,6 +102,16 @@ function score(sums: Sums): number | undefined {
   return 100 * (0.3 * part(ctr, 0.05) + 0.3 * part(conversionRate, 0.1) + 0.4 * part(roas, 3));
 }
 
+/** The name where room is scarce, such as the head of a column. */
+export function shortName({ id, label }: Metric): string {
+  return id === "score" ? "Score" : id === "conversion_rate" ? "Conv. rate" : label;
+}
+
+/** The name within a sentence: abbreviations keep their capitals. */
+export function nameInText({ label }: Metric): string {
+  return label === label.toUpperCase() ? label : label.charAt(0).toLowerCase() + label.slice(1);
+}
+
 /** Value of a metric over sums; undefined when its denominator is 0. Money in micros. The server's KPIs win where they are given. */
 export function valueOf(id: MetricId, sums: Sums, kpis?: Kpis): number | undefined {
   switch (id) {

@@ -1,7 +1,8 @@
 /** The filters that hold for every widget of a page. */
 import { Globe, RotateCcw, Undo2 } from "lucide-react";
 import { useMemo } from "react";
-import { Button, ToggleButton } from "react-aria-components";
+import { Button } from "react-aria-components/Button";
+import { ToggleButton } from "react-aria-components/ToggleButton";
 import { mainCurrency, useTotals } from "../data/campaign-queries";
 import { CHANNELS, channelColour, channelName } from "../figures/channels";
 import { RangePicker } from "./range-picker";
@@ -15,7 +16,8 @@ function summarise(values: string[], all: string, name: (value: string) => strin
   return values.length === 1 ? name(values[0] ?? "") : `${values.length} chosen`;
 }
 
-export function FilterBar() {
+/** `campaigns`: whether the page shows figures of campaigns, which alone the filters of channel, campaign and currency cut. */
+export function FilterBar({ campaigns: ofCampaigns }: { campaigns: boolean }) {
   const state = useDashboardState();
   const change = useChangeSearch();
   const undo = useUndo();
@@ -36,44 +38,48 @@ export function FilterBar() {
   return (
     <div className="filter-bar" role="toolbar" aria-label="Filters">
       <RangePicker />
-      <ToggleButton
-        className="button"
-        isSelected={state.compare}
-        onChange={(on) => change({ compare: on ? undefined : "none" })}
-      >
-        Compare
-      </ToggleButton>
-      <Picker
-        label="Channel"
-        summary={summarise(state.channels, "All", channelName)}
-        choices={channelChoices}
-        chosen={state.channels}
-        several
-        active={state.channels.length > 0}
-        onChoose={(ids) => change({ channel: ids.join(",") || undefined })}
-        onClear={() => change({ channel: undefined })}
-      />
-      <Picker
-        label="Campaign"
-        summary={summarise(state.campaigns, "All")}
-        choices={campaigns}
-        chosen={state.campaigns}
-        several
-        active={state.campaigns.length > 0}
-        onChoose={(ids) => change({ campaign: joinCampaigns(ids) })}
-        onClear={() => change({ campaign: undefined })}
-        empty="No campaign is known yet"
-      />
-      <Picker
-        label="Currency"
-        summary={currency ?? "None"}
-        choices={currencyChoices}
-        chosen={currency ? [currency] : []}
-        active={state.currency !== undefined}
-        onChoose={([id]) => change({ currency: id })}
-        onClear={() => change({ currency: undefined })}
-        empty="No figure in this range"
-      />
+      {ofCampaigns && (
+        <>
+          <ToggleButton
+            className="button"
+            isSelected={state.compare}
+            onChange={(on) => change({ compare: on ? undefined : "none" })}
+          >
+            Compare
+          </ToggleButton>
+          <Picker
+            label="Channel"
+            summary={summarise(state.channels, "All", channelName)}
+            choices={channelChoices}
+            chosen={state.channels}
+            several
+            active={state.channels.length > 0}
+            onChoose={(ids) => change({ channel: ids.join(",") || undefined })}
+            onClear={() => change({ channel: undefined })}
+          />
+          <Picker
+            label="Campaign"
+            summary={summarise(state.campaigns, "All")}
+            choices={campaigns}
+            chosen={state.campaigns}
+            several
+            active={state.campaigns.length > 0}
+            onChoose={(ids) => change({ campaign: joinCampaigns(ids) })}
+            onClear={() => change({ campaign: undefined })}
+            empty="No campaign is known yet"
+          />
+          <Picker
+            label="Currency"
+            summary={currency ?? "None"}
+            choices={currencyChoices}
+            chosen={currency ? [currency] : []}
+            active={state.currency !== undefined}
+            onChoose={([id]) => change({ currency: id })}
+            onClear={() => change({ currency: undefined })}
+            empty="No figure in this range"
+          />
+        </>
+      )}
       <Picker
         label="Time zone"
         summary={state.timeZone.replaceAll("_", " ")}

@@ -1,4 +1,4 @@
-/** A calendar to choose a first and a last day from. Loaded when it is opened first. */
+/** A calendar to choose a first and a last day from. */
 import type { CalendarDate, DateValue } from "@internationalized/date";
 import { toCalendarDate } from "@internationalized/date";
 import { ChevronLeft, ChevronRight } from "lucide-react";
@@ -11,7 +11,7 @@ interface Props {
   onChoose: (first: CalendarDate, last: CalendarDate) => void;
 }
 
-export default function Calendar({ value, earliest, latest, onChoose }: Props) {
+export function Calendar({ value, earliest, latest, onChoose }: Props) {
   return (
     <RangeCalendar
       className="calendar"

@@ -25,7 +25,7 @@ interface Props {
   onTenant: () => void;
 }
 
-export function CommandPalette({ open, onOpenChange, onTenant }: Props) {
+export default function CommandPalette({ open, onOpenChange, onTenant }: Props) {
   const { contains } = useFilter({ sensitivity: "base" });
   const actions = useActions(onTenant);
   return (

@@ -19,7 +19,7 @@ const WORDS: Record<Phase, [text: string, tone: Tone]> = {
 };
 
 // A connection that comes back this fast is not worth a message.
-const PATIENCE_MS = 4_000;
+const PATIENCE_MS = 6_000;
 
 export function ConnectionStatus() {
   const { tenant } = useDashboardState();

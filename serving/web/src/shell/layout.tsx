@@ -1,8 +1,8 @@
 /** The frame of every page: navigation, title, filters, and what the page says about its connection. */
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { Command, Monitor, Moon, RefreshCw, Sun, Building2 } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
-import { Button } from "react-aria-components";
+import { lazy, Suspense, useCallback, useEffect, useRef, useState } from "react";
+import { Button } from "react-aria-components/Button";
 import { useIsFetching, useQueryClient } from "@tanstack/react-query";
 import { AlertState } from "../gen/tributary/v1/alerts_pb";
 import { DefaultRefresh } from "../data/selection";
@@ -12,14 +12,16 @@ import { FilterBar } from "../filters/filter-bar";
 import { Picker } from "../filters/picker";
 import { LAST_TENANT, REFRESH, useChangeSearch, useDashboardState, type Refresh } from "../filters/search-state";
 import { useUndoKeys } from "../filters/undo";
-import { ConversionPanel } from "../widgets/conversion-panel";
-import { CommandPalette } from "./command-palette";
 import { ConnectionStatus } from "./connection-status";
 import { useGoKeys } from "./go-keys";
 import { TEMPLATES } from "./templates";
 import { TenantChooser } from "./tenant-chooser";
 import { chooseTheme, useThemeChoice, type ThemeChoice } from "./theme";
 import "./layout.css";
+
+// Loaded when they are opened first.
+const ConversionPanel = lazy(() => import("../widgets/conversion-panel"));
+const CommandPalette = lazy(() => import("./command-palette"));
 
 const THEMES: Record<ThemeChoice, { next: ThemeChoice; icon: typeof Sun; name: string }> = {
   system: { next: "light", icon: Monitor, name: "as the system" },
@@ -30,12 +32,14 @@ const THEMES: Record<ThemeChoice, { next: ThemeChoice; icon: typeof Sun; name: s
 export function Layout() {
   const { pathname } = useLocation();
   const template = TEMPLATES.find(({ path }) => path === pathname) ?? TEMPLATES[0];
-  const { tenant } = useDashboardState();
-  const [palette, setPalette] = useState(false);
+  const { tenant, conversion } = useDashboardState();
+  const [palette, setPalette] = useState<"never" | "open" | "closed">("never");
+  const openPalette = useCallback(() => setPalette("open"), []);
+  const explained = useEver(conversion !== undefined);
   const [changing, setChanging] = useState(false);
   const heading = useRef<HTMLHeadingElement>(null);
   useUndoKeys();
-  useGoKeys(() => setPalette(true));
+  useGoKeys(openPalette);
   useEffect(() => {
     document.title = `${template?.name ?? "Dashboard"} · Tributary`;
   }, [template]);
@@ -55,7 +59,7 @@ export function Layout() {
         Skip to the figures
       </a>
       <div className="app">
-        <Sidebar onTenant={() => setChanging(true)} onPalette={() => setPalette(true)} />
+        <Sidebar onTenant={() => setChanging(true)} onPalette={openPalette} />
         <div className="page">
           <header className="topbar">
             <div className="topbar-title">
@@ -68,7 +72,7 @@ export function Layout() {
               <ConnectionStatus />
               <RefreshPicker byTemplate={template.refresh} />
             </div>
-            <FilterBar />
+            <FilterBar campaigns={template.path !== "/platform"} />
           </header>
           <main id="content">
             <Outlet />
@@ -76,10 +80,21 @@ export function Layout() {
         </div>
       </div>
       <LiveRefresh />
-      <ConversionPanel />
-      <CommandPalette open={palette} onOpenChange={setPalette} onTenant={() => setChanging(true)} />
+      <Suspense fallback={null}>
+        {explained && <ConversionPanel />}
+        {palette !== "never" && (
+          <CommandPalette open={palette === "open"} onOpenChange={(open) => setPalette(open ? "open" : "closed")} onTenant={() => setChanging(true)} />
+        )}
+      </Suspense>
     </DefaultRefresh.Provider>
   );
+}
+
+/** True from the first time on that `value` is: what was opened once stays, so that it can close in its own way. */
+function useEver(value: boolean): boolean {
+  const ever = useRef(value);
+  ever.current ||= value;
+  return ever.current;
 }
 
 function Sidebar({ onTenant, onPalette }: { onTenant: () => void; onPalette: () => void }) {

@@ -13,9 +13,9 @@ export function Automation() {
       <KpiCard id="spend" />
       <KpiCard id="score" />
       <CurrentWindows width={8} />
-      <AlertTimeline width={4} height={420} />
-      <LiveConversions width={8} />
-      <NotYet title="Automated actions" width={4}>
+      <AlertTimeline width={4} height={540} />
+      <LiveConversions width={12} />
+      <NotYet title="Automated actions" width={12}>
         No rule acts on campaigns yet: budgets, bids and creatives are not changed by this system, so there is nothing to list. Alerts
         are raised and cleared as shown here.
       </NotYet>

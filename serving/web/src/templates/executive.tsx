@@ -19,8 +19,8 @@ export function Executive() {
       <TopCampaigns id="revenue" width={4} />
       <Funnel width={4} />
       <ScoreGauge width={4} />
-      <AttributionModels width={8} />
-      <AlertTimeline width={4} />
+      <AttributionModels width={12} />
+      <AlertTimeline width={12} />
     </div>
   );
 }

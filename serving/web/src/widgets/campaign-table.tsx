@@ -3,7 +3,7 @@ import { mainCurrency, useTotals, type Group } from "../data/campaign-queries";
 import { useCrossFilter, useDashboardState } from "../filters/search-state";
 import { channelColour, channelName } from "../figures/channels";
 import { exactMoney, write } from "../figures/format";
-import { METRICS, valueOf, type MetricId } from "../figures/metrics";
+import { METRICS, shortName, valueOf, type MetricId } from "../figures/metrics";
 import { DataTable, type Column } from "./data-table";
 import { Widget, type Width } from "./widget";
 
@@ -39,10 +39,10 @@ export function CampaignTable({ width }: { width: Width }) {
       ),
     },
     ...SHOWN.map((id): Column<Group> => {
-      const { label, unit } = METRICS[id];
+      const { unit } = METRICS[id];
       return {
         id,
-        label,
+        label: shortName(METRICS[id]),
         numeric: true,
         by: (row) => valueOf(id, row.sums, row.kpis),
         show: (row) => write(valueOf(id, row.sums, row.kpis), unit, { currency }),

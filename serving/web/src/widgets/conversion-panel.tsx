@@ -12,7 +12,7 @@ import { channelColour, channelName } from "../figures/channels";
 import { write, writeAge, writeTime } from "../figures/format";
 import "./attribution.css";
 
-export function ConversionPanel() {
+export default function ConversionPanel() {
   const { conversion } = useDashboardState();
   const change = useChangeSearch();
   return (

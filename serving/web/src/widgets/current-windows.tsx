@@ -7,7 +7,7 @@ import { serverNow } from "../data/server-clock";
 import { useCrossFilter, useDashboardState } from "../filters/search-state";
 import { channelColour, channelName } from "../figures/channels";
 import { write, writeAge } from "../figures/format";
-import { METRICS, readSums, valueOf, type MetricId } from "../figures/metrics";
+import { METRICS, readSums, shortName, valueOf, type MetricId } from "../figures/metrics";
 import { DataTable, type Column } from "./data-table";
 import { LiveFoot } from "./live-foot";
 import "./live.css";
@@ -45,11 +45,11 @@ export function CurrentWindows({ width }: { width: Width }) {
     },
     { id: "channel", label: "Channel", by: (row) => row.channel, show: (row) => channelName(row.channel) },
     ...SHOWN.map((id): Column<CampaignWindow> => {
-      const { label, unit } = METRICS[id];
+      const { unit } = METRICS[id];
       const value = (row: CampaignWindow) => valueOf(id, readSums(row.sums), row.kpis);
       return {
         id,
-        label,
+        label: shortName(METRICS[id]),
         numeric: true,
         by: value,
         show: (row) => (

@@ -1,7 +1,7 @@
 /** A table to work with: sorted by any column, filtered by text, in pages, with chosen columns. */
 import { ArrowDown, ArrowUp, ChevronLeft, ChevronRight, Columns3 } from "lucide-react";
 import { useMemo, useState, type ReactNode } from "react";
-import { Button } from "react-aria-components";
+import { Button } from "react-aria-components/Button";
 import { Picker } from "../filters/picker";
 
 export interface Column<T> {

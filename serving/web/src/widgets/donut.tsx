@@ -7,7 +7,7 @@ import { mainCurrency, useTotals, type Group } from "../data/campaign-queries";
 import { useCrossFilter, useDashboardState } from "../filters/search-state";
 import { channelColour, channelName } from "../figures/channels";
 import { write } from "../figures/format";
-import { METRICS, valueOf, type MetricId } from "../figures/metrics";
+import { METRICS, nameInText, valueOf, type MetricId } from "../figures/metrics";
 import { Widget, type Width } from "./widget";
 import "./breakdown.css";
 
@@ -65,7 +65,7 @@ export function Donut({ id, width }: { id: MetricId; width: Width }) {
       query={query}
       height={HEIGHT}
       isEmpty={() => whole <= 0}
-      empty={`No ${metric.label.toLowerCase()} in this range.`}
+      empty={`No ${nameInText(metric)} in this range.`}
       table={() => ({
         columns: [{ label: "Channel" }, { label: metric.label, numeric: true, unit: metric.unit === "money" ? currency : undefined }, { label: "Share", numeric: true }],
         rows: parts.map(({ channel, value }) => ({
@@ -84,7 +84,7 @@ export function Donut({ id, width }: { id: MetricId; width: Width }) {
             <Chart
               option={option}
               height={RING}
-              label={`Donut of ${metric.label.toLowerCase()}: ${parts.map(({ channel, value }) => `${channelName(channel)} ${write(share(value), "share")}`).join(", ")}`}
+              label={`Donut of ${nameInText(metric)}: ${parts.map(({ channel, value }) => `${channelName(channel)} ${write(share(value), "share")}`).join(", ")}`}
               onPick={(_, index) => {
                 const part = parts[index];
                 if (part) filter("channel", part.channel);

@@ -32,7 +32,7 @@ export function KpiCard({ id, width = 3 }: { id: MetricId; width?: Width }) {
   const spark = useSparkline(id, currency);
   const Arrow = share === undefined || Math.abs(share) < 0.0005 ? ArrowRight : share > 0 ? ArrowUpRight : ArrowDownRight;
   return (
-    <section className="widget kpi" data-width={width} aria-label={metric.label} title={metric.definition}>
+    <article className="widget kpi" data-width={width} aria-label={metric.label} title={metric.definition}>
       <h2>{metric.label}</h2>
       <div className="kpi-row">
         <p className="kpi-value figure" data-testid={`kpi-${id}`} data-raw={value} data-stale={totals.isPlaceholderData || undefined} key={changed}>
@@ -73,7 +73,7 @@ export function KpiCard({ id, width = 3 }: { id: MetricId; width?: Width }) {
       <footer className="widget-foot">
         <Provenance query={totals} />
       </footer>
-    </section>
+    </article>
   );
 }
 

@@ -19,7 +19,7 @@ export function RecordCounts({ width }: { width: Width }) {
       note="By the time the broker received them. Received = valid + quarantined; valid = accepted + duplicates."
       width={width}
       query={query}
-      height={120}
+      height={70}
       isEmpty={({ received }) => received === 0n}
       empty="No record was received in this range."
       table={(counts) => ({
@@ -171,7 +171,7 @@ export function Stages({ width }: { width: Width }) {
                 </div>
                 <div data-numeric>
                   <b className="figure">{age === undefined ? "Nothing in two days" : writeAge(age)}</b>
-                  {age !== undefined && <small>{old ? "Older than promised, or nothing happens" : "Fresh"}</small>}
+                  {age !== undefined && <small>{old ? "Old, or nothing happens" : "Fresh"}</small>}
                 </div>
               </li>
             );

@@ -34,11 +34,9 @@ export function Sparkline({ values, label }: { values: (number | undefined)[]; l
     path += `${open ? "L" : "M"}${x(index).toFixed(1)} ${y(value).toFixed(1)}`;
     open = true;
   });
-  const last = shown.findLastIndex((value) => value !== undefined);
   return (
-    <svg className="sparkline" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
+    <svg className="sparkline" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={label}>
       <path d={path} />
-      <circle cx={x(last)} cy={y(shown[last] ?? 0)} r={2.5} />
     </svg>
   );
 }

@@ -65,7 +65,7 @@ export function StackedBars({ id, width }: { id: MetricId; width: Width }) {
         barMaxWidth: 36,
         barCategoryGap: "30%",
         data: values,
-        itemStyle: { color: colours.of(channelColour(channel)), borderColor: colours.of("--surface"), borderWidth: 0.5 },
+        itemStyle: { color: colours.of(channelColour(channel)), borderColor: colours.of("--surface"), borderWidth: steps.length > 60 ? 0 : 0.5 },
         emphasis: { focus: "none" },
       })),
     };

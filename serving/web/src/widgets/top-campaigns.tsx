@@ -3,7 +3,7 @@ import { mainCurrency, useTotals } from "../data/campaign-queries";
 import { useCrossFilter, useDashboardState } from "../filters/search-state";
 import { channelColour, channelName } from "../figures/channels";
 import { write } from "../figures/format";
-import { METRICS, valueOf, type MetricId } from "../figures/metrics";
+import { METRICS, nameInText, valueOf, type MetricId } from "../figures/metrics";
 import { Widget, type Width } from "./widget";
 import "./breakdown.css";
 
@@ -25,13 +25,13 @@ export function TopCampaigns({ id, width, most = 7 }: { id: MetricId; width: Wid
   const rest = all.length - shown.length;
   return (
     <Widget
-      title={`Top campaigns by ${metric.label.toLowerCase()}`}
+      title={`Top campaigns by ${nameInText(metric)}`}
       note={rest > 0 ? `${shown.length} of ${all.length} campaigns` : "All campaigns of the selection"}
       width={width}
       query={query}
       height={HEIGHT}
       isEmpty={() => all.length === 0}
-      empty={`No campaign with ${metric.label.toLowerCase()} in this range.`}
+      empty={`No campaign with ${nameInText(metric)} in this range.`}
       table={() => ({
         columns: [{ label: "Campaign" }, { label: "Channel" }, { label: metric.label, numeric: true, unit: metric.unit === "money" ? currency : undefined }],
         rows: all.map((group) => ({

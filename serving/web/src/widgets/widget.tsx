@@ -2,7 +2,7 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import { Download, Table2, ChartLine, TriangleAlert } from "lucide-react";
 import { useId, useState, type ReactNode } from "react";
-import { Button } from "react-aria-components";
+import { Button } from "react-aria-components/Button";
 import { describe } from "../data/errors";
 import { writeDegraded, writeFreshness } from "../data/freshness";
 import type { Answer } from "../data/campaign-queries";
@@ -30,7 +30,7 @@ interface FrameProps {
 export function Frame({ title, note, width, tools, footer, children }: FrameProps) {
   const id = useId();
   return (
-    <section className="widget" data-width={width} aria-labelledby={id}>
+    <article className="widget" data-width={width} aria-labelledby={id}>
       <header className="widget-head">
         <div>
           <h2 id={id}>{title}</h2>
@@ -40,7 +40,7 @@ export function Frame({ title, note, width, tools, footer, children }: FrameProp
       </header>
       <div className="widget-body">{children}</div>
       {footer && <footer className="widget-foot">{footer}</footer>}
-    </section>
+    </article>
   );
 }
 
