@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from connectors.kafka.control import CONFIGURATION
 from connectors.kafka.topics import Topics
 from local.component import Component, StackError
 from local.config import HOST, REPOSITORY
@@ -79,6 +80,8 @@ def topic_settings() -> dict[str, dict[str, str]]:
         names.late: {"retention.ms": ninety_days},
         # A replay of the events must find the erasures too.
         names.identity_commands: {"retention.ms": ninety_days},
+        # The newest record of each tenant is kept for ever.
+        names.control: dict(CONFIGURATION),
         # Signals and alerts are copies of stored rows, for those who listen now.
         names.signals: {"retention.ms": str(_DAY_MS)},
         names.alerts: {"retention.ms": str(7 * _DAY_MS)},

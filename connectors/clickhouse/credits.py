@@ -33,6 +33,7 @@ def credit_columns(attributions: Sequence[dict[str, Any]], attributed_at_ms: int
         **{name: pa.array(plain(name), type=pa.int64()) for name in _MICROS},
         "conversion_time": times(plain("conversion_time")),
         "model": pa.array([model for _, model, _ in rows], type=pa.string()),
+        "settings_version": pa.array(plain("settings_version"), type=pa.uint32()),
         "model_version": pa.array([credit.get("model_version", "") for _, _, credit in rows], type=pa.string()),
         "touches.touchpoint_id": touches(0, pa.string()),
         "touches.channel": touches(1, pa.string()),

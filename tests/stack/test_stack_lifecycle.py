@@ -27,6 +27,7 @@ TOPICS = {
     "analytics-alerts",
     "marketing-events-quarantine",
     "marketing-events-late",
+    "measurement-control",
 }
 
 
