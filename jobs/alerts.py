@@ -17,7 +17,7 @@ from udfs.alerting.watch import watch_counts, watch_coverage, watch_late_spend, 
 from udfs.anomaly.seasonal import check_minute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
     from pyflink.datastream.functions import RuntimeContext
@@ -89,105 +89,76 @@ class WatchRules(KeyedProcessFunction):  # type: ignore[misc]
         return state
 
 
-class _StoreRecords(ScalarFunction):  # type: ignore[misc]
+def alert_columns(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the columns of `alerts`; a cleared alert has the id of the raised one, and replaces it."""
+    import pyarrow as pa
+
+    from connectors.clickhouse.arrow_sink import times
+
+    plain = (
+        *("tenant_id", "alert_id", "rule", "severity", "state", "campaign_id", "channel", "metric"),
+        *("value", "threshold", "message"),
+    )
+    columns: dict[str, Any] = {name: [record[name] for record in records] for name in plain}
+    for name in ("opened_at", "updated_at"):
+        columns[name] = times([record[name] for record in records])
+    return columns | {"version": pa.array([record["updated_at"] for record in records], type=pa.uint64())}
+
+
+def anomaly_columns(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the columns of `anomalies`, one row a campaign, metric and minute."""
+    import pyarrow as pa
+
+    from connectors.clickhouse.arrow_sink import times
+
+    plain = ("tenant_id", "campaign_id", "channel", "currency", "metric", "value", "expected", "deviations")
+    columns: dict[str, Any] = {name: [record[name] for record in records] for name in plain}
+    starts = [record["bucket_start"] for record in records]
+    return columns | {"bucket_start": times(starts), "version": pa.array(starts, type=pa.uint64())}
+
+
+def campaign_columns(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the columns of `campaigns`, from launch events."""
+    import pyarrow as pa
+
+    from connectors.clickhouse.arrow_sink import times
+
+    launched_at = [record["envelope"]["event_time"] for record in records]
+    return {
+        "tenant_id": [record["envelope"]["tenant_id"] for record in records],
+        "campaign_id": [record["campaign"]["campaign_id"] for record in records],
+        "name": [record["campaign"]["name"] for record in records],
+        "channel": [record["campaign"]["channel"] for record in records],
+        "currency": [record["metrics"]["currency"] for record in records],
+        "budget_micros": [record["budget_micros"] for record in records],
+        "launched_at": times(launched_at),
+        "version": pa.array(launched_at, type=pa.uint64()),
+    }
+
+
+class StoreRecords(ScalarFunction):  # type: ignore[misc]
     """Vectorised: JSON records in; written to a table; the same records come out."""
 
-    table = ""
-
-    def __init__(self, options: Options) -> None:
-        """Keep the options; the connection is opened in the worker."""
+    def __init__(self, options: Options, table: str, columns: Callable[[list[dict[str, Any]]], dict[str, Any]]) -> None:
+        """Keep the options; the connection is opened in the worker. `columns` makes the table's columns of records."""
         self._options = options
+        self._table = table
+        self._columns = columns
 
     def open(self, function_context: FunctionContext) -> None:
         """Prepare the sink and its metrics."""
         self._sink = clickhouse_sink(self._options)
-        self._metrics = sink_metrics(function_context, self.table)
-
-    def columns(self, records: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return the table's columns."""
-        raise NotImplementedError
+        self._metrics = sink_metrics(function_context, self._table)
 
     def eval(self, text: pd.Series) -> pd.Series:
         """Store one batch."""
         with self._metrics.timed(len(text)):
-            self._sink.write(self.table, self.columns([orjson.loads(line) for line in text]))
+            self._sink.write(self._table, self._columns([orjson.loads(line) for line in text]))
         return text
 
     def is_deterministic(self) -> bool:
         """Writing is an effect: the planner must neither drop nor repeat the call."""
         return False
-
-
-class StoreAlerts(_StoreRecords):
-    """Alerts, by their id: a cleared one replaces the raised one."""
-
-    table = "alerts"
-
-    def columns(self, records: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return the columns of `alerts`."""
-        import pyarrow as pa
-
-        from connectors.clickhouse.arrow_sink import times
-
-        plain = (
-            "tenant_id",
-            "alert_id",
-            "rule",
-            "severity",
-            "state",
-            "campaign_id",
-            "channel",
-            "metric",
-            "value",
-            "threshold",
-            "message",
-        )
-        columns: dict[str, Any] = {name: [record[name] for record in records] for name in plain}
-        for name in ("opened_at", "updated_at"):
-            columns[name] = times([record[name] for record in records])
-        columns["version"] = pa.array([record["updated_at"] for record in records], type=pa.uint64())
-        return columns
-
-
-class StoreAnomalies(_StoreRecords):
-    """Anomalies, by campaign, metric and minute."""
-
-    table = "anomalies"
-
-    def columns(self, records: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return the columns of `anomalies`."""
-        import pyarrow as pa
-
-        from connectors.clickhouse.arrow_sink import times
-
-        plain = ("tenant_id", "campaign_id", "channel", "currency", "metric", "value", "expected", "deviations")
-        columns: dict[str, Any] = {name: [record[name] for record in records] for name in plain}
-        starts = [record["bucket_start"] for record in records]
-        return columns | {"bucket_start": times(starts), "version": pa.array(starts, type=pa.uint64())}
-
-
-class StoreCampaigns(_StoreRecords):
-    """Campaigns with their budgets, from their launch events."""
-
-    table = "campaigns"
-
-    def columns(self, records: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return the columns of `campaigns`."""
-        import pyarrow as pa
-
-        from connectors.clickhouse.arrow_sink import times
-
-        launched_at = [record["envelope"]["event_time"] for record in records]
-        return {
-            "tenant_id": [record["envelope"]["tenant_id"] for record in records],
-            "campaign_id": [record["campaign"]["campaign_id"] for record in records],
-            "name": [record["campaign"]["name"] for record in records],
-            "channel": [record["campaign"]["channel"] for record in records],
-            "currency": [record["metrics"]["currency"] for record in records],
-            "budget_micros": [record["budget_micros"] for record in records],
-            "launched_at": times(launched_at),
-            "version": pa.array(launched_at, type=pa.uint64()),
-        }
 
 
 def watch(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
@@ -209,13 +180,14 @@ def watch(t_env: StreamTableEnvironment, options: Options, out: StatementSet) ->
         .uid("watch-rules")
     )
     t_env.create_temporary_view("watched", watched)
-    for name, function in (
-        ("store_alerts", StoreAlerts),
-        ("store_anomalies", StoreAnomalies),
-        ("store_campaigns", StoreCampaigns),
+    for table, columns in (
+        ("alerts", alert_columns),
+        ("anomalies", anomaly_columns),
+        ("campaigns", campaign_columns),
     ):
+        store = StoreRecords(options, table, columns)
         t_env.create_temporary_function(
-            name, udf(function(options), result_type=DataTypes.STRING(), func_type="pandas")
+            f"store_{table}", udf(store, result_type=DataTypes.STRING(), func_type="pandas")
         )
     out.add_insert_sql("INSERT INTO alerts SELECT tenant_id, store_alerts(text) FROM watched WHERE kind = 'alert'")
     out.add_insert_sql(

@@ -189,7 +189,8 @@ def _missing(config: StackConfig) -> str | None:
             return "is not known to the JobManager"
         vertices: list[dict[str, Any]] = get_json(config.flink_port, f"/jobs/{job.job_id}")["vertices"]
         waiting = [vertex for vertex in vertices if vertex["status"] not in {"RUNNING", "FINISHED"}]
-        if not waiting:
+        # A job that the JobManager still initializes has no operators yet.
+        if vertices and not waiting:
             return None
         return f"is {job.state}, {len(waiting)} of {len(vertices)} operators are not running{_root_cause(config, job)}"
     except (HttpProbeError, KeyError) as error:

@@ -27,7 +27,18 @@ def running(stack):
 
 
 def checkpoints(stack, job):
-    return get_json(stack.config.flink_port, f"/jobs/{job.job_id}/checkpoints", seconds=30)
+    def answer():
+        try:
+            return get_json(stack.config.flink_port, f"/jobs/{job.job_id}/checkpoints", seconds=30)
+        except HttpProbeError:  # the JobManager does not answer for a job that it still initializes
+            return None
+
+    return wait_for(answer)
+
+
+def restored_from(stack, job):
+    """Return the snapshot that the job began with; the JobManager names it once the job has begun."""
+    return wait_for(lambda: checkpoints(stack, job)["latest"]["restored"])["external_path"]
 
 
 def test_down_takes_a_savepoint_and_up_resumes_from_it(stack):
@@ -38,8 +49,7 @@ def test_down_takes_a_savepoint_and_up_resumes_from_it(stack):
     stack.up(without=["prometheus"])
     after = running(stack)
     assert after.job_id != before.job_id
-    restored = checkpoints(stack, after)["latest"]["restored"]
-    assert restored["external_path"].endswith(savepoint.name)
+    assert restored_from(stack, after).endswith(savepoint.name)
 
 
 def test_a_job_whose_jobmanager_was_killed_resumes_from_its_newest_checkpoint(stack):
@@ -49,5 +59,4 @@ def test_a_job_whose_jobmanager_was_killed_resumes_from_its_newest_checkpoint(st
     stack.wait_ready("jobmanager", START_SECONDS, not_pid=pid)
     after = wait_for(lambda: (job := running(stack)) and job.job_id != before.job_id and job)
     stack.wait_ready("job", START_SECONDS)
-    restored = checkpoints(stack, after)["latest"]["restored"]
-    assert f"/{before.job_id}/chk-" in restored["external_path"]
+    assert f"/{before.job_id}/chk-" in restored_from(stack, after)
