@@ -20,6 +20,7 @@ from connectors.kafka.decode_batch import QUARANTINED, TICK, VALID
 from connectors.kafka.topics import Topics
 from jobs.options import Options, Stage, Start
 from jobs.workers import clickhouse_sink, milliseconds, sink_metrics
+from udfs.identity.lines import observation_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +53,7 @@ DECODED: tuple[tuple[str, DataType], ...] = (
     ("currency", _S),
     ("shard", _I),
     ("journey_fact", _S),
+    ("identity_fact", _S),
     ("launch", _S),
     ("received_at", _L),
     ("stored", _S),
@@ -61,8 +63,9 @@ DECODED: tuple[tuple[str, DataType], ...] = (
 """Columns of the decoded stream: what later stages work on, and the rest of the event as the line that is stored.
 
 `stored` is set for valid events, `refused` (the record of the quarantine topic) for quarantined ones, neither for a
-clock tick. `shard` says where the facts of a customer meet, `launch` is the payload of a campaign's launch,
-`received_at` the append time in ms, `tally` the batch's tally, on its first row.
+clock tick. `shard` says where the facts of a customer meet, `identity_fact` is the observation of a journey event where
+the stage identity asks for it, `launch` is the payload of a campaign's launch, `received_at` the append time in ms,
+`tally` the batch's tally, on its first row.
 """
 KEPT = tuple(name for name, _ in DECODED if name not in {"stored", "refused", "tally"})
 """Columns that later stages need of an accepted event."""
@@ -78,6 +81,7 @@ class DecodeEvents(ScalarFunction):  # type: ignore[misc]
         """Keep the options; registry and store are opened in the worker."""
         self._options = options
         self._store_refused = store_refused
+        self._observe = Stage.IDENTITY in options.stage_set
 
     def open(self, function_context: FunctionContext) -> None:
         """Open the registry and compile the decoders."""
@@ -114,6 +118,10 @@ class DecodeEvents(ScalarFunction):  # type: ignore[misc]
         columns["shard"] = [
             shard(tenant, customer)
             for tenant, customer in zip(columns["tenant_id"], columns["customer_id"], strict=True)
+        ]
+        columns["identity_fact"] = [
+            observation_line(payload) if self._observe and fact is not None else None
+            for fact, payload in zip(columns["journey_fact"], columns["payload"], strict=True)
         ]
         columns["launch"] = [
             payload if kind == "campaign_launch" else None
@@ -161,7 +169,7 @@ def frame(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    kinds = {_S: object, _I: "int32", _L: "int64"}
+    kinds: dict[DataType, Any] = {_S: object, _I: "int32", _L: "int64"}
     return pd.DataFrame({name: np.array(columns[name], dtype=kinds[kind]) for name, kind in DECODED}, copy=False)
 
 
