@@ -22,6 +22,11 @@ class Stage(StrEnum):
     CAMPAIGN_METRICS = "campaign_metrics"
     JOURNEYS = "journeys"
     ALERTS = "alerts"
+    IDENTITY = "identity"
+
+
+USUAL_STAGES = tuple(stage.value for stage in Stage if stage is not Stage.IDENTITY)
+"""Identity is asked for by name: it keeps a device graph of each tenant's customers."""
 
 
 class Start(StrEnum):
@@ -57,7 +62,8 @@ class Options:
     consumer_group: str = _option("Kafka consumer group; its offsets show the lag", "tributary-measurement")
     job_name: str = _option("name shown by Flink", "tributary-measurement")
     stages: str = _option(
-        "what this job computes, comma-separated: events, campaign_metrics, journeys, alerts", ",".join(Stage)
+        "what this job computes, comma-separated: events, campaign_metrics, journeys, alerts, identity",
+        ",".join(USUAL_STAGES),
     )
     start: str = _option(
         "first offsets without a checkpoint: group (else earliest), earliest, latest", Start.GROUP.value

@@ -33,6 +33,18 @@ ORDER BY version DESC
 # Of overlapping derivations the one that read later wins, as in `recompute`: the clock is the server's, before it read.
 CLOCK = "SELECT toUnixTimestamp64Micro(now64(6))"
 
+PERSON_OF = """
+SELECT person_id FROM person_customers FINAL
+WHERE tenant_id = {tenant:String} AND customer_id = {customer:String}
+"""
+LINKS_OF = """
+SELECT customer_id, toString(kind), value, last_seen, probability FROM identity_links FINAL
+WHERE tenant_id = {tenant:String} AND (customer_id = {customer:String} OR customer_id IN (
+    SELECT customer_id FROM person_customers FINAL WHERE tenant_id = {tenant:String} AND person_id = {person:String}
+) OR customer_id = {person:String})
+ORDER BY customer_id, kind, value
+"""
+
 ERASED = ("events", "attribution_credits", "journeys", "identity_links", "person_customers")
 """Tables with rows of a customer. Each has the columns tenant_id and customer_id."""
 
@@ -119,14 +131,14 @@ def erase(sink: ArrowSink, customer: Customer, erased_at_ms: int) -> None:
     when this returns; ClickHouse takes them off the disk when it next merges the parts. Blocks and raises as
     `ArrowSink.command`.
     """
-    noted = {"tenant_id": [customer.tenant_id], "customer_id": [customer.customer_id]}
-    sink.write("erasures", noted | {"erased_at": times([erased_at_ms])})
     for table in ERASED:
         sink.command(
             f"DELETE FROM {table} WHERE {_rows_of(table)}",  # noqa: S608 - a name of the constant above
             {"tenant": customer.tenant_id, "customer": customer.customer_id, "until_ms": erased_at_ms},
             f"erasure from {table}",
         )
+    noted = {"tenant_id": [customer.tenant_id], "customer_id": [customer.customer_id]}
+    sink.write("erasures", noted | {"erased_at": times([erased_at_ms])})
 
 
 def rows_of(sink: ArrowSink, customer: Customer, until_ms: int) -> dict[str, int]:
@@ -136,6 +148,26 @@ def rows_of(sink: ArrowSink, customer: Customer, until_ms: int) -> dict[str, int
         table: int(sink.rows(f"SELECT count() FROM {table} WHERE {_rows_of(table)}", parameters, "count")[0][0])  # noqa: S608
         for table in ERASED
     }
+
+
+def is_erased(sink: ArrowSink, customer: Customer, erased_at_ms: int) -> bool:
+    """Tell whether an erasure of this moment (UTC ms) or a later one is noted, which comes after all its deletions."""
+    rows = sink.rows(
+        "SELECT count() FROM erasures FINAL WHERE tenant_id = {tenant:String} AND customer_id = {customer:String} "
+        "AND erased_at >= fromUnixTimestamp64Milli({at:Int64}, 'UTC')",
+        {"tenant": customer.tenant_id, "customer": customer.customer_id, "at": erased_at_ms},
+        "reading of erasures",
+    )
+    return bool(rows[0][0])
+
+
+def links_of(sink: ArrowSink, customer: Customer) -> list[str]:
+    """Return the person of a customer, its customers and their links, one a line, for people to read."""
+    parameters: dict[str, Any] = {"tenant": customer.tenant_id, "customer": customer.customer_id}
+    person = sink.rows(PERSON_OF, parameters, "reading of a person")
+    person_id = person[0][0] if person else customer.customer_id
+    rows = sink.rows(LINKS_OF, parameters | {"person": person_id}, "reading of links")
+    return [f"person {person_id}", *("  ".join(str(value) for value in row) for row in rows)]
 
 
 def _rows_of(table: str) -> str:

@@ -35,6 +35,11 @@ class Topics:
         return f"{self.prefix}measurement-control"
 
     @property
+    def identity_commands(self) -> str:
+        """Commands to the device graphs, JSON, keyed by tenant."""
+        return f"{self.prefix}identity-commands"
+
+    @property
     def quarantine(self) -> str:
         """Events that were refused, with reasons and raw bytes."""
         return f"{self.prefix}marketing-events-quarantine"
