@@ -12,10 +12,11 @@ import duckdb
 from tests.oracle import attribution, campaign_sums, journeys, messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
     from tests.oracle.attribution import Conversion
+    from tests.oracle.settings import TenantRules
 
 # The comparison shares its machine with the pipeline that it judges.
 _MEMORY, _THREADS = "3GB", 2
@@ -60,9 +61,14 @@ class Answer:
         ).fetchall()
         return {(tenant_id, outcome, reasons): number for tenant_id, outcome, reasons, number in rows}
 
-    def conversions(self, *, identity: bool = False) -> Iterator[Conversion]:
-        """Every accepted conversion with what it looks back on; with `identity` over all customers of its person."""
-        return attribution.conversions(self.connection, identity=identity)
+    def conversions(
+        self, *, identity: bool = False, settings: Mapping[str, TenantRules] | None = None
+    ) -> Iterator[Conversion]:
+        """Every accepted conversion with what it looks back on; with `identity` over all customers of its person.
+
+        `settings` are tenants' own attribution settings (`tests/oracle/settings.py`).
+        """
+        return attribution.conversions(self.connection, identity=identity, settings=settings)
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """The rows of a query over the tables."""

@@ -11,14 +11,17 @@ import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.oracle.identity import Person, persons
+from tests.oracle.settings import DAY_MS, counts, ruled_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import duckdb
+
+    from tests.oracle.settings import TenantRules
 
 LOOKBACK_MS = 30 * 86_400_000
 HALF_LIFE_MS = 7 * 86_400_000
@@ -34,6 +37,7 @@ class Touch:
     touchpoint_id: str
     channel: str
     campaign_id: str
+    interaction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,17 @@ class Conversion:
     touches: tuple[Touch, ...]
     hundredths: tuple[int, ...] = ()
     """With identity: the probability of each touch to be of the person, in hundredths."""
+    rules: dict[str, Any] | None = None
+    """The tenant's own settings for this conversion type; None: the job's."""
+    trained: dict[str, Any] | None = None
+    """The trained model in force, if the settings ask for one and there is one."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that credit it."""
+        if self.rules is None:
+            return MODELS
+        return tuple(model for model in self.rules["models"] if model != "data_driven" or self.trained)
 
     @property
     def entries(self) -> tuple[Touch, ...]:
@@ -62,6 +77,9 @@ class Conversion:
 
     def weights(self, model: str) -> list[Fraction]:
         """The entries' weights in a model. They sum to 1."""
+        if self.rules is not None and self.touches:
+            channels, times = zip(*((touch.channel, touch.time) for touch in self.touches), strict=True)
+            return ruled_weights(self.rules, model, channels, times, self.trained)
         if not self.hundredths:
             return weights(model, self.touches, self.time) if self.touches else [Fraction(1)]
         mean = [Fraction(0)] * len(self.entries)
@@ -77,8 +95,16 @@ class Conversion:
         return mean
 
 
-def conversions(connection: duckdb.DuckDBPyConnection, *, identity: bool = False) -> Iterator[Conversion]:
-    """Every conversion in the table `accepted`; with `identity` credited to all customers of its person."""
+def conversions(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    identity: bool = False,
+    settings: Mapping[str, TenantRules] | None = None,
+) -> Iterator[Conversion]:
+    """Every conversion in the table `accepted`; with `identity` credited to all customers of its person.
+
+    `settings` are the tenants' own, which are not for identity.
+    """
     if identity:
         yield from _of_persons(connection)
         return
@@ -93,7 +119,10 @@ def conversions(connection: duckdb.DuckDBPyConnection, *, identity: bool = False
     while row := rows.fetchone():
         tenant_id, event_id, time, conversion_type, customer_id, journey_id, currency, gross = row
         path = touches.get((tenant_id, customer_id), [])
-        start = bisect_left(path, time - LOOKBACK_MS, key=lambda touch: touch.time)
+        own = (settings or {}).get(tenant_id)
+        rules = own.of(conversion_type) if own else None
+        lookback = round(rules["lookback_days"] * DAY_MS) if rules else LOOKBACK_MS
+        start = bisect_left(path, time - lookback, key=lambda touch: touch.time)
         end = bisect_right(path, time, key=lambda touch: touch.time)
         yield Conversion(
             tenant_id,
@@ -105,7 +134,13 @@ def conversions(connection: duckdb.DuckDBPyConnection, *, identity: bool = False
             currency,
             gross,
             net.get((tenant_id, event_id), gross),
-            tuple(path[start:end]),
+            tuple(
+                touch
+                for touch in path[start:end]
+                if rules is None or counts(rules, touch.channel, touch.campaign_id, touch.interaction)
+            ),
+            rules=rules,
+            trained=own.trained(conversion_type, time) if own and rules and "data_driven" in rules["models"] else None,
         )
 
 
@@ -228,7 +263,7 @@ def _touches(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], lis
     """Touches by tenant and customer in the order of (time, event id), of customers that converted."""
     rows = connection.execute(
         """
-        SELECT tenant_id, customer_id, event_time, event_id, channel, campaign_id FROM accepted
+        SELECT tenant_id, customer_id, event_time, event_id, channel, campaign_id, interaction_type FROM accepted
         WHERE own_type = 'touchpoint_interaction' AND (tenant_id, customer_id) IN
             (SELECT (tenant_id, customer_id) FROM accepted WHERE own_type = 'conversion_event' AND kind = 'conversion')
         """

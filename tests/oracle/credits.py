@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.oracle.attribution import MODELS, Conversion, flaw
+from tests.oracle.attribution import Conversion, flaw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,14 +31,14 @@ def compare_credits(conversions: Iterable[Conversion], stored: Iterable[pa.Table
     """Compare. `stored` has the columns of comparison.CREDITS_QUERY."""
     result = CreditResult()
     known = {(conversion.tenant_id, conversion.conversion_id): conversion for conversion in conversions}
-    left = {(*key, model) for key in known for model in MODELS}
+    left = {(*key, model) for key, conversion in known.items() for model in conversion.models}
     result.expected = len(left)
     for batch in stored:
         for row in batch.to_pylist():
             result.found += 1
             key = (row["tenant_id"], row["conversion_id"], row["model"])
             if key not in left:
-                twice = " again" if key[:2] in known and key[2] in MODELS else ""
+                twice = " again" if key[:2] in known and key[2] in known[key[:2]].models else ""
                 result.unexpected.append(f"unexpected{twice}: {_name(*key)}")
                 continue
             left.remove(key)

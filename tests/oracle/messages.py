@@ -27,7 +27,7 @@ _COLUMNS = """{
         budget_micros BIGINT,
         changes STRUCT(budget_allocation_micros BIGINT),
         journey STRUCT(customer_id VARCHAR, journey_id VARCHAR, stage VARCHAR),
-        touchpoint STRUCT(channel VARCHAR, campaign_id VARCHAR),
+        touchpoint STRUCT(channel VARCHAR, campaign_id VARCHAR, interaction_type VARCHAR),
         conversion STRUCT(conversion_type VARCHAR, kind VARCHAR, value_micros BIGINT, currency VARCHAR,
             original_event_id VARCHAR),
         customer_id VARCHAR,
@@ -164,6 +164,7 @@ _LINE_COLUMNS = """
         coalesce(record.conversion.value_micros, 0) AS value_micros,
         coalesce(record.conversion.conversion_type, '') AS conversion_type,
         coalesce(record.conversion.original_event_id, '') AS original_event_id,
+        coalesce(record.touchpoint.interaction_type, '') AS interaction_type,
         record.variants AS variants
 """
 

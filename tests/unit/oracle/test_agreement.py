@@ -12,9 +12,12 @@ from connectors.kafka.decode_batch import BatchDecoder
 from connectors.schema_registry import open_registry
 from tests.oracle import Answer
 from tests.oracle.credits import credit_flaw
+from tests.oracle.settings import read_rules
 from tests.unit.world.conftest import EVERY_FAULT, SCHEMAS
 from udfs.attribution.person import apply_facts
+from udfs.attribution.published_model import PublishedModel
 from udfs.attribution.settings import AttributionSettings
+from udfs.attribution.tenant_settings import read_settings, record_of
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +98,65 @@ def test_every_conversion_gets_the_same_credits_and_every_journey_the_same_figur
     }
 
 
-def attributed(decoded, randomness):
+# Everything that a tenant can choose, each model and transform somewhere.
+CHOSEN = [
+    {"models": ["linear", "last_non_direct", "data_driven"], "transforms": ["exposure", "trim(3)"]},
+    {
+        "models": ["time_decay", "position_based", "custom_weights", "first_touch"],
+        "decay_per_day": 0.5,
+        "position_weights": [0.5, 0.1, 0.2],
+        "channel_weights": {"email": 3, "search": 0, "direct": 0.25},
+        "touch_filter": {"exclude_channels": ["display"], "interaction_types": ["click", "visit", "open"]},
+        "transforms": ["remove_direct_if_last_and_not_all"],
+        "conversion_types": {"signup": {"lookback_days": 2, "half_life_days": 1, "transforms": ["first"]}},
+    },
+    {
+        "models": ["data_driven", "last_touch"],
+        "lookback_days": 60,
+        "touch_filter": {"exclude_campaigns": ["cmp-001"]},
+        "transforms": ["remove_direct_if_not_all", "frequency"],
+        "conversion_types": {"purchase": {"models": ["data_driven", "linear"]}},
+    },
+]
+SPRING, AUTUMN = (
+    1_774_000_000_000,
+    1_792_454_400_000,
+)  # the world of the record file is of October 10 to November 3, 2026
+
+
+def test_tenants_own_settings_and_models_give_the_same_credits(decoded, answer, randomness, tmp_path):
+    """Settings file and record files in, credits out, computed twice with no code in common."""
+    effects = {"email": 0.3, "search": 0.2, "social": 0.0, "display": -0.1, "email(1)": 0.5, "direct(2)": 0.1}
+    models = [
+        PublishedModel("old", "", 0, effects),
+        PublishedModel("new", "", AUTUMN, {channel: effect / 3 + 0.01 for channel, effect in effects.items()}),
+        PublishedModel("signups", "signup", SPRING, effects, ("frequency",)),
+    ]
+    tenants = sorted({tenant for tenant in decoded["tenant_id"] if tenant})
+    file = tmp_path / "settings.jsonl"
+    own = {}
+    with file.open("wb") as lines:
+        for number, tenant in enumerate(tenants[:-1]):  # the last has the job's
+            record = record_of(tenant, number + 1, 0, CHOSEN[number % len(CHOSEN)], models)
+            lines.write(record + b"\n")
+            own[tenant] = read_settings(record, AttributionSettings())[1]
+    credited, _ = attributed(decoded, randomness, own)
+    versions = set()
+    for made in answer.conversions(settings=read_rules(file)):
+        found = credited[made.tenant_id, made.conversion_id]
+        assert set(found["models"]) == set(made.models)
+        ids, channels, campaigns, times = (list(column) for column in zip(*found["touches"], strict=True))
+        common = found | {"touchpoint_ids": ids, "channels": channels, "campaign_ids": campaigns, "times": times}
+        for model, credit in found["models"].items():
+            row = common | {"model": model, "weights": credit["weights"], "micros": credit["credited_micros"]}
+            assert credit_flaw(made, row) is None
+            if model == "data_driven":
+                assert credit["model_version"] == made.trained["version"]
+                versions.add(credit["model_version"])
+    assert versions >= {"old", "new"}
+
+
+def attributed(decoded, randomness, own=None):
     """The newest attribution and journey of each, after the accepted facts in small batches."""
     seen, persons = set(), {}
     for outcome, tenant, event, fact in zip(
@@ -111,7 +172,7 @@ def attributed(decoded, randomness):
         state = None
         while facts:
             size = randomness.randint(1, 4)
-            update = apply_facts(state, facts[:size], AttributionSettings())
+            update = apply_facts(state, facts[:size], AttributionSettings(), (own or {}).get(facts[0][1]))
             state = update.state
             del facts[:size]
             credited |= {(made["tenant_id"], made["conversion_id"]): made for made in update.attributions}
