@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from connectors.clickhouse.client import ClickHouseAddress
 from connectors.kafka.topics import Topics
 from serving.access.assembly import Access
+from serving.access.certificates import Certificates
 from serving.access.settings import settings_of
 from serving.handlers.services import make_services
 from serving.handlers.watch import Pace
@@ -47,8 +48,16 @@ class Process:
     """All parts of one serving process. `start`, wait, `stop`."""
 
     def __init__(self, options: Options) -> None:
-        """Put the parts together; nothing is connected and nothing listens yet."""
+        """Put the parts together; nothing is connected and nothing listens yet.
+
+        Raises:
+            ValueError: a secret is missing, or the certificate's files are wrong; it says which.
+        """
         self.options = options
+        self.access = Access(settings_of(options, os.environ))
+        self.certificates = (
+            Certificates(Path(options.tls_certificate), Path(options.tls_key)) if options.tls_certificate else None
+        )
         self.metrics = ServingMetrics()
         address = ClickHouseAddress.parse(options.clickhouse_url, options.clickhouse_database)
         self.history = History(
@@ -74,9 +83,10 @@ class Process:
         self.health = StoreHealth(self.history, self.hot_store, self.metrics)
         pace = Pace(interval=options.update_interval_ms / 1000, heartbeat=options.heartbeat_ms / 1000)
         services = make_services(self.history, self.hot_store, self.hub, pace)
-        self.access = Access(settings_of(options, os.environ))
         self.dispatch = Dispatch(services, self.access.gate, options, self.metrics)
-        self.grpc = GrpcServer(options, self.dispatch)
+        self.grpc = GrpcServer(
+            options, self.dispatch, self.certificates.grpc_credentials() if self.certificates else None
+        )
         self.http: HttpServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -92,7 +102,8 @@ class Process:
             web_folder=Path(self.options.web_folder),
             max_request_bytes=self.options.max_request_bytes,
         )
-        self.http = HttpServer(web, self.options.host, self.options.http_port, self.options.drain_seconds)
+        tls = self.certificates.http_context if self.certificates else None
+        self.http = HttpServer(web, self.options.host, self.options.http_port, self.options.drain_seconds, tls)
         self.feed.start()
         await self.health.probe()
         # Before the port is open: a service whose health was never set would say that it is serving.
@@ -104,6 +115,7 @@ class Process:
             self.figures.run(),
             self._forget_idle(),
             self.access.run(),
+            *((self.certificates.run(),) if self.certificates else ()),
         ):
             self._tasks.append(asyncio.create_task(running))
 
@@ -152,7 +164,8 @@ async def run(options: Options) -> int:
         log.error("cannot listen on %s, ports %d and %d: %s", options.host, options.grpc_port, options.http_port, error)  # noqa: TRY400 - no stack for a taken port
         return 1
     http_port = process.http.port if process.http else 0
-    addresses = {"grpc": f"{options.host}:{process.grpc.port}", "http": f"http://{options.host}:{http_port}"}
+    scheme = "https" if options.tls_certificate else "http"
+    addresses = {"grpc": f"{options.host}:{process.grpc.port}", "http": f"{scheme}://{options.host}:{http_port}"}
     sys.stdout.write(json.dumps(addresses) + "\n")
     sys.stdout.flush()
     await stopping.wait()
