@@ -18,10 +18,12 @@ from pyflink.table import DataTypes
 from pyflink.table.udf import ScalarFunction, udf
 
 from connectors.redis.cache import journey_key
+from jobs.settings_in_force import STEP_MS, define, open_settings
 from jobs.state import time_to_live
 from jobs.workers import cache, clickhouse_sink, sink_metrics
 from udfs.attribution.person import apply_facts
 from udfs.attribution.settings import AttributionSettings
+from udfs.attribution.settings_in_force import RECORD_BEGIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +54,8 @@ def settings(options: Options) -> AttributionSettings:
 class AttributePersons(KeyedProcessFunction):  # type: ignore[misc]
     """Apply a micro-batch of journey facts to the persons of one shard.
 
-    In: (shard, facts joined by newlines). Out: RESULT rows of kind `attribution`, one a conversion whose credits are
+    In: (shard, facts joined by newlines), or (shard, a record of the control topic), which puts settings into force.
+    Out: RESULT rows of kind `attribution`, one a conversion whose credits are
     new or changed,
     and of kind `journeys`, one a batch with the changed journeys joined by newlines. State per person: see
     `apply_facts`.
@@ -68,9 +71,15 @@ class AttributePersons(KeyedProcessFunction):  # type: ignore[misc]
         descriptor = MapStateDescriptor("persons", Types.STRING(), Types.STRING())
         descriptor.enable_time_to_live(time_to_live(self._retention_days))
         self._persons = runtime_context.get_map_state(descriptor)
+        self._in_force = open_settings(self._settings, runtime_context)
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
-        """Apply one micro-batch."""
+        """Apply one micro-batch, or one record of the control topic."""
+        shard = value[0]
+        if value[1].startswith(RECORD_BEGIN):
+            if self._in_force.take(shard, value[1]):
+                self._look_again(ctx)
+            return
         persons: dict[str, list[Any]] = {}
         for line in value[1].split("\n"):
             fact = orjson.loads(line)
@@ -81,22 +90,35 @@ class AttributePersons(KeyedProcessFunction):  # type: ignore[misc]
             began = time.perf_counter()
             # The encoded state is JSON, so it crosses to the JVM as text: PyFlink hands byte arrays over byte by byte.
             held = self._persons.get(person)
-            update = apply_facts(held.encode() if held else None, facts, self._settings)
+            tenant = self._in_force.of(shard, facts[0][1])
+            update = apply_facts(held.encode() if held else None, facts, self._settings, tenant)
             self._persons.put(person, update.state.decode())
             journeys.extend(orjson.dumps(journey).decode() for journey in update.journeys)
             for attribution in update.attributions:
                 attribution["calculation_ms"] = round((time.perf_counter() - began) * 1000, 3)
-                touched = attribution["touches"][0][0] != ""
-                yield Row(
-                    "attribution",
-                    attribution["tenant_id"],
-                    attribution["conversion_id"],
-                    attribution["conversion_time"],
-                    touched,
-                    orjson.dumps(attribution).decode(),
-                )
+                yield attribution_row(attribution)
         if journeys:
             yield Row("journeys", "", "", 0, False, "\n".join(journeys))
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Row]:
+        """Attribute anew the next conversions whose credits changed settings change."""
+        for attribution in self._in_force.reattributed(ctx.get_current_key(), self._persons):
+            attribution["calculation_ms"] = 0.0
+            yield attribution_row(attribution)
+        if self._in_force.is_waiting():
+            self._look_again(ctx)
+
+    @staticmethod
+    def _look_again(ctx: KeyedProcessFunction.Context) -> None:
+        timers = ctx.timer_service()
+        timers.register_processing_time_timer(timers.current_processing_time() + STEP_MS)
+
+
+def attribution_row(attribution: dict[str, Any]) -> Row:
+    """Return the RESULT row of an attribution."""
+    touched = attribution["touches"][0][0] != ""
+    key = (attribution["tenant_id"], attribution["conversion_id"], attribution["conversion_time"])
+    return Row("attribution", *key, touched, orjson.dumps(attribution).decode())
 
 
 class StoreCredits(ScalarFunction):  # type: ignore[misc]
@@ -187,7 +209,8 @@ def credit_columns(attributions: list[dict[str, Any]], attributed_at_ms: int) ->
     return columns | {
         "conversion_time": times(plain("conversion_time")),
         "model": [model for _, model, _ in rows],
-        "model_version": [""] * len(rows),
+        "settings_version": pa.array(plain("settings_version"), type=pa.uint32()),
+        "model_version": [credit.get("model_version", "") for _, _, credit in rows],
         "touches.touchpoint_id": touches(0, pa.string()),
         "touches.channel": touches(1, pa.string()),
         "touches.campaign_id": touches(2, pa.string()),
@@ -229,6 +252,7 @@ def attribute(t_env: StreamTableEnvironment, options: Options, out: StatementSet
             SELECT shard, LISTAGG(journey_fact, '\n') AS facts
             FROM TABLE(TUMBLE(TABLE journey_facts, DESCRIPTOR(arrival), {interval}))
             GROUP BY shard, window_start, window_end
+            UNION ALL {define(t_env, options)}
             """  # noqa: S608 - a validated number and constants
         )
     )
