@@ -25,6 +25,8 @@ from connectors.kafka.topics import Topics
 from jobs.ingest import shard
 from jobs.journeys import ERASURE, settings
 from jobs.workers import clickhouse_sink, sink_metrics
+from udfs.attribution.settings import SettingsError
+from udfs.attribution.tenant_settings import read_settings
 from udfs.identity.device_graph import DeviceGraph
 from udfs.identity.lines import CommandError, read_change
 from udfs.identity.settings import IdentitySettings
@@ -33,16 +35,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pandas as pd
-    from pyflink.datastream import DataStream
     from pyflink.datastream.functions import RuntimeContext
     from pyflink.table import StatementSet, StreamTableEnvironment
     from pyflink.table.udf import FunctionContext
 
     from jobs.options import Options
     from udfs.attribution.settings import AttributionSettings
+    from udfs.identity.device_graph import GraphUpdate
 
-LINES = Types.ROW_NAMED(["tenant_id", "lines"], [Types.STRING(), Types.STRING()])
 log = logging.getLogger(__name__)
+
+SETTINGS, PERSON = "settings", "person/"
+"""Keys of a tenant's attribution settings beside the graph's texts, and how those of persons begin."""
+SETTINGS_BEGIN = '{"kind"'
+"""How a record of the control topic begins; see `record_of`."""
+PERSONS_PER_ROW = 200
 
 
 class KeepDeviceGraph(KeyedProcessFunction):  # type: ignore[misc]
@@ -53,9 +60,10 @@ class KeepDeviceGraph(KeyedProcessFunction):  # type: ignore[misc]
     link that is seen again and again is not written again: the graph forgets by the time of the tenant's events.
     """
 
-    def __init__(self, chosen: IdentitySettings) -> None:
+    def __init__(self, chosen: IdentitySettings, attribution: AttributionSettings) -> None:
         """Keep the settings."""
         self._settings = chosen
+        self._attribution = attribution
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Open the state."""
@@ -65,6 +73,9 @@ class KeepDeviceGraph(KeyedProcessFunction):  # type: ignore[misc]
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
         """Apply one micro-batch."""
         tenant_id, lines = value
+        if lines.startswith(SETTINGS_BEGIN):
+            yield from self._take_settings(tenant_id, lines)
+            return
         changes = []
         for line in lines.split("\n"):
             try:
@@ -75,7 +86,30 @@ class KeepDeviceGraph(KeyedProcessFunction):  # type: ignore[misc]
         graph = DeviceGraph(self._texts, self._settings)
         update = graph.apply(changes)
         if update.persons or update.moved or update.links or update.probable_links or update.erased:
-            yield Row(tenant_id, update_text(tenant_id, graph.newest_day, update))
+            yield self._row(tenant_id, graph, update)
+
+    def _take_settings(self, tenant_id: str, record: str) -> Iterator[Row]:
+        """Keep a tenant's newer attribution settings, and derive its persons of several customers by them."""
+        try:
+            of_tenant, new = read_settings(record, self._attribution)
+            held = self._texts.get(SETTINGS)
+            newer = of_tenant == tenant_id and (
+                not held or new.version > read_settings(held, self._attribution)[1].version
+            )
+        except SettingsError as error:
+            log.warning("a record of the control topic was left out: %s", error.name)
+            return
+        if not newer:
+            return
+        self._texts.put(SETTINGS, record)
+        keys = list(self._texts.keys())
+        persons = sorted(key.removeprefix(PERSON) for key in keys if key.startswith(PERSON))
+        graph = DeviceGraph(self._texts, self._settings)
+        for first in range(0, len(persons), PERSONS_PER_ROW):
+            yield self._row(tenant_id, graph, graph.again(persons[first : first + PERSONS_PER_ROW]))
+
+    def _row(self, tenant_id: str, graph: DeviceGraph, update: GraphUpdate) -> Row:
+        return Row(tenant_id, update_text(tenant_id, graph.newest_day, update, self._texts.get(SETTINGS) or ""))
 
 
 class DerivePersons(ScalarFunction):  # type: ignore[misc]
@@ -122,63 +156,70 @@ class EraseFromShard(FlatMapFunction):  # type: ignore[misc]
             yield Row(shard(tenant_id, customer_id), orjson.dumps((ERASURE, tenant_id, customer_id)).decode())
 
 
-def commands(t_env: StreamTableEnvironment, options: Options) -> DataStream:
-    """Return the stream of (tenant_id, command line) of the commands' topic, from its beginning."""
-    t_env.create_temporary_table(
-        "identity_commands",
-        TableDescriptor.for_connector("kafka")
-        .schema(
-            Schema.new_builder().column("tenant_id", DataTypes.STRING()).column("lines", DataTypes.STRING()).build()
-        )
-        .option("topic", Topics(options.topic_prefix).identity_commands)
-        .option("properties.bootstrap.servers", options.kafka_bootstrap)
-        .option("properties.group.id", f"{options.consumer_group}-identity")
-        .option("scan.startup.mode", "earliest-offset")
-        .option("key.format", "raw")
-        .option("key.fields", "tenant_id")
-        .option("value.format", "raw")
-        .option("value.fields-include", "EXCEPT_KEY")
-        .build(),
-    )
-    return t_env.to_data_stream(
-        t_env.sql_query(
-            "SELECT tenant_id, lines FROM identity_commands WHERE tenant_id IS NOT NULL AND lines IS NOT NULL"
-        )
-    )
+def read_commands(t_env: StreamTableEnvironment, options: Options) -> None:
+    """Make the views `commands` and `tenant_settings` (tenant_id, lines), from their topics' beginning, and `erasures`.
 
-
-def erasures(commanded: DataStream) -> DataStream:
-    """Return the stream of (shard, fact) by which `journeys` forgets erased customers."""
-    return (
-        commanded.flat_map(
+    `erasures` has (shard, facts): what makes `journeys` forget a customer.
+    """
+    topics = Topics(options.topic_prefix)
+    for table, topic in (("identity_commands", topics.identity_commands), ("tenant_settings_records", topics.control)):
+        t_env.create_temporary_table(
+            table,
+            TableDescriptor.for_connector("kafka")
+            .schema(
+                Schema.new_builder().column("tenant_id", DataTypes.STRING()).column("lines", DataTypes.STRING()).build()
+            )
+            .option("topic", topic)
+            .option("properties.bootstrap.servers", options.kafka_bootstrap)
+            .option("properties.group.id", f"{options.consumer_group}-identity")
+            .option("scan.startup.mode", "earliest-offset")
+            .option("key.format", "raw")
+            .option("key.fields", "tenant_id")
+            .option("value.format", "raw")
+            .option("value.fields-include", "EXCEPT_KEY")
+            .build(),
+        )
+    known = "WHERE tenant_id IS NOT NULL AND lines IS NOT NULL"
+    t_env.create_temporary_view(
+        "tenant_settings",
+        t_env.sql_query(f"SELECT tenant_id, lines FROM tenant_settings_records {known}"),  # noqa: S608 - a constant
+    )
+    commands = t_env.to_data_stream(
+        t_env.sql_query(f"SELECT tenant_id, lines FROM identity_commands {known}")  # noqa: S608 - a constant
+    )
+    t_env.create_temporary_view("commands", commands)
+    erasures = (
+        commands.flat_map(
             EraseFromShard(), output_type=Types.ROW_NAMED(["shard", "facts"], [Types.INT(), Types.STRING()])
         )
         .name("Erase customers from journeys")
         .uid("erase-from-journeys")
     )
+    t_env.create_temporary_view("erasures", erasures)
 
 
-def link(t_env: StreamTableEnvironment, options: Options, out: StatementSet, commanded: DataStream) -> None:
+def link(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
     """Link the customers of the view `accepted` to persons, and derive the credits of those with several."""
     t_env.create_temporary_view(
         "identity_facts",
         t_env.sql_query("SELECT tenant_id, identity_fact, arrival FROM accepted WHERE identity_fact IS NOT NULL"),
     )
     interval = f"INTERVAL '{options.micro_batch_ms / 1000:.3f}' SECOND"
-    observed = t_env.to_data_stream(
+    changes = t_env.to_data_stream(
         t_env.sql_query(
             f"""
             SELECT tenant_id, LISTAGG(identity_fact, '\n') AS lines
             FROM TABLE(TUMBLE(TABLE identity_facts, DESCRIPTOR(arrival), {interval}))
             GROUP BY tenant_id, window_start, window_end
+            UNION ALL SELECT tenant_id, lines FROM commands
+            UNION ALL SELECT tenant_id, lines FROM tenant_settings
             """  # noqa: S608 - a validated number
         )
     )
     updates = (
-        observed.union(commanded)
-        .key_by(lambda row: row[0], key_type=Types.STRING())
+        changes.key_by(lambda row: row[0], key_type=Types.STRING())
         .process(
-            KeepDeviceGraph(IdentitySettings()),
+            KeepDeviceGraph(IdentitySettings(), settings(options)),
             output_type=Types.ROW_NAMED(["tenant_id", "text"], [Types.STRING(), Types.STRING()]),
         )
         .name("Link customers to persons")

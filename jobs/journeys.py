@@ -17,6 +17,7 @@ from pyflink.datastream.state import MapStateDescriptor
 from pyflink.table import DataTypes
 from pyflink.table.udf import ScalarFunction, udf
 
+from connectors.clickhouse.credits import credit_columns
 from connectors.redis.cache import journey_key
 from jobs.settings_in_force import STEP_MS, define, open_settings
 from jobs.state import time_to_live
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from jobs.options import Options
 
 DAY_MS = 86_400_000
+ERASURE = "e"
+"""Kind of the fact [kind, tenant, customer]: all that is kept of the customer is to be forgotten."""
 RESULT = Types.ROW_NAMED(
     ["kind", "tenant_id", "conversion_id", "conversion_time", "touched", "text"],
     [Types.STRING(), Types.STRING(), Types.STRING(), Types.LONG(), Types.BOOLEAN(), Types.STRING()],
@@ -87,6 +90,9 @@ class AttributePersons(KeyedProcessFunction):  # type: ignore[misc]
             persons.setdefault(f"{fact[1]}/{fact[2]}", []).append(fact)
         journeys: list[str] = []
         for person, facts in persons.items():
+            if facts[0][0] == ERASURE:
+                self._persons.remove(person)
+                continue
             began = time.perf_counter()
             # The encoded state is JSON, so it crosses to the JVM as text: PyFlink hands byte arrays over byte by byte.
             held = self._persons.get(person)
@@ -177,53 +183,6 @@ class StoreJourneys(ScalarFunction):  # type: ignore[misc]
         return False
 
 
-def credit_columns(attributions: list[dict[str, Any]], attributed_at_ms: int) -> dict[str, Any]:
-    """Return the columns of `attribution_credits`: one row per attribution and model, touches in parallel arrays."""
-    import pyarrow as pa
-
-    from connectors.clickhouse.arrow_sink import TIME, times
-
-    rows = [
-        (attribution, model, credit) for attribution in attributions for model, credit in attribution["models"].items()
-    ]
-
-    def plain(name: str) -> list[Any]:
-        return [attribution[name] for attribution, _, _ in rows]
-
-    def touches(index: int, kind: pa.DataType) -> pa.Array:
-        return pa.array([[touch[index] for touch in a["touches"]] for a, _, _ in rows], type=pa.list_(kind))
-
-    columns: dict[str, Any] = {
-        name: plain(name)
-        for name in (
-            "tenant_id",
-            "conversion_id",
-            "conversion_type",
-            "customer_id",
-            "journey_id",
-            "currency",
-            "gross_value_micros",
-            "value_micros",
-        )
-    }
-    return columns | {
-        "conversion_time": times(plain("conversion_time")),
-        "model": [model for _, model, _ in rows],
-        "settings_version": pa.array(plain("settings_version"), type=pa.uint32()),
-        "model_version": [credit.get("model_version", "") for _, _, credit in rows],
-        "touches.touchpoint_id": touches(0, pa.string()),
-        "touches.channel": touches(1, pa.string()),
-        "touches.campaign_id": touches(2, pa.string()),
-        "touches.time": touches(3, pa.int64()).cast(pa.list_(TIME)),
-        "touches.weight": pa.array([credit["weights"] for _, _, credit in rows], type=pa.list_(pa.float64())),
-        "touches.credited_micros": pa.array(
-            [credit["credited_micros"] for _, _, credit in rows], type=pa.list_(pa.int64())
-        ),
-        "attributed_at": times([attributed_at_ms] * len(rows)),
-        "revision": pa.array(plain("revision"), type=pa.uint64()),
-    }
-
-
 def journey_columns(journeys: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the columns of the `journeys` table."""
     import pyarrow as pa
@@ -239,8 +198,11 @@ def journey_columns(journeys: list[dict[str, Any]]) -> dict[str, Any]:
     return columns
 
 
-def attribute(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
-    """Attribute the conversions of the view `accepted`; makes the view `attributions` (tenant_id, signal)."""
+def attribute(t_env: StreamTableEnvironment, options: Options, out: StatementSet, *, erasures: bool = False) -> None:
+    """Attribute the conversions of the view `accepted`; makes the view `attributions` (tenant_id, signal).
+
+    With `erasures` there is a view `erasures` of (shard, a fact of the kind ERASURE), each a batch of its own.
+    """
     t_env.create_temporary_view(
         "journey_facts",
         t_env.sql_query("SELECT shard, journey_fact, arrival FROM accepted WHERE journey_fact IS NOT NULL"),
@@ -253,6 +215,7 @@ def attribute(t_env: StreamTableEnvironment, options: Options, out: StatementSet
             FROM TABLE(TUMBLE(TABLE journey_facts, DESCRIPTOR(arrival), {interval}))
             GROUP BY shard, window_start, window_end
             UNION ALL {define(t_env, options)}
+            {"UNION ALL SELECT shard, facts FROM erasures" if erasures else ""}
             """  # noqa: S608 - a validated number and constants
         )
     )

@@ -5,6 +5,7 @@
                             +-> late split -> 5 s windows, minutes -> signals -> alerts, anomalies
                             |       +-> late events -> revised windows and roll-ups
                             +-> journey facts -> credits, journeys -> signals
+                            +-> identifiers -> persons of several customers -> derived credits -> signals
                             +-> counts
 
 Submit with `flink run -py jobs/measurement.py --help` for the options.
@@ -15,7 +16,7 @@ from __future__ import annotations
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import Schema, StreamTableEnvironment
 
-from jobs import alerts, campaign_metrics, clock, counts, ingest, journeys, late, sinks
+from jobs import alerts, campaign_metrics, clock, counts, identity, ingest, journeys, late, sinks
 from jobs.options import Options, Stage, parse
 
 
@@ -32,7 +33,7 @@ def table_environment(env: StreamExecutionEnvironment, options: Options) -> Stre
     config.set("table.local-time-zone", "UTC")
     # A batch crosses to Python when it is full or this old: worth the crossing, and short enough for three crossings
     # in a row to stay well below a second.
-    config.set("python.fn-execution.bundle.time", "400")
+    config.set("python.fn-execution.bundle.time", "300")
     config.set("python.fn-execution.bundle.size", "10000")
     config.set("python.fn-execution.arrow.batch.size", "10000")
     return t_env
@@ -56,7 +57,7 @@ def build(t_env: StreamTableEnvironment, options: Options) -> None:
         .watermark("append_time", "SOURCE_WATERMARK()")
         .build(),
     )
-    store = bool(stages & {Stage.EVENTS, Stage.CAMPAIGN_METRICS})
+    store = bool(stages & {Stage.EVENTS, Stage.CAMPAIGN_METRICS, Stage.IDENTITY})
     accepted = ingest.deduplicate_and_store(t_env, options, store=store)
     t_env.create_temporary_view(
         "accepted",
@@ -73,8 +74,11 @@ def build(t_env: StreamTableEnvironment, options: Options) -> None:
     if Stage.CAMPAIGN_METRICS in stages:
         late.split(t_env, options, out)
         campaign_metrics.measure(t_env, options, out)
+    if Stage.IDENTITY in stages:
+        identity.read_commands(t_env, options)
+        identity.link(t_env, options, out)
     if Stage.JOURNEYS in stages:
-        journeys.attribute(t_env, options, out)
+        journeys.attribute(t_env, options, out, erasures=Stage.IDENTITY in stages)
     if Stage.ALERTS in stages:
         alerts.watch(t_env, options, out)
     if options.clock_tick_ms:

@@ -138,6 +138,11 @@ class DeviceGraph:
         self._expire(expire)
         return self._finish()
 
+    def again(self, person_ids: Iterable[str]) -> GraphUpdate:
+        """Return an update with these persons, which are to be derived again although nothing of them changed."""
+        self._with_facts.update(person_ids)
+        return self._finish()
+
     def _observe(self, seen: Observation) -> None:
         state, name, day = self._state, seen.customer_id, seen.time_ms // DAY_MS
         customer = state.customer(name)
