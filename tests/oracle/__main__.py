@@ -14,6 +14,7 @@ import clickhouse_connect
 
 from tests.oracle.answer import Answer
 from tests.oracle.comparison import TABLES, compare
+from tests.oracle.settings import read_rules
 
 
 def main() -> int:
@@ -25,6 +26,7 @@ def main() -> int:
     )
     parser.add_argument("--database", default="default")
     parser.add_argument("--tables", nargs="+", default=TABLES, choices=TABLES)
+    parser.add_argument("--settings", type=Path, help="file of the tenants' attribution settings, a record a line")
     parser.add_argument("--identity", action="store_true", help="the job ran with the stage identity")
     parser.add_argument("--tenants", nargs="+", default=(), help="compare the rows of these tenants only")
     asked = parser.parse_args()
@@ -41,6 +43,7 @@ def main() -> int:
             tables=asked.tables,
             tenants=asked.tenants,
             identity=asked.identity,
+            settings=read_rules(asked.settings) if asked.settings else None,
         )
     finally:
         client.close()

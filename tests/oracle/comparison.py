@@ -12,8 +12,10 @@ from tests.oracle.credits import compare_credits
 from tests.oracle.stored_tables import CREDITS_QUERY, STORED_TABLES, StoredTable, milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from tests.oracle.settings import TenantRules
 
 # Rows of each table that a difference shows.
 SHOWN = 20
@@ -62,6 +64,7 @@ class _Scope:
     tenants: tuple[str, ...]
     answer: Answer
     identity: bool
+    settings: Mapping[str, TenantRules] | None = None
 
     def condition(self) -> str:
         """The tenants as a condition that both databases understand."""
@@ -98,13 +101,15 @@ def compare(
     tenants: Sequence[str] = (),
     late_after_ms: int = 1_000,
     identity: bool = False,
+    settings: Mapping[str, TenantRules] | None = None,
 ) -> list[Difference]:
     """The differences between what a database holds and what the record files say, one per table that differs.
 
     Give all files of the topic in the order in which they were produced. Every table is read with FINAL. `tenants`
     leaves out the rows of all others on both sides, for a database that several runs share. `late_events` must hold
     every accepted event that was sent `late_after_ms` after it happened, and may hold others that were appended so
-    late. `identity` says whether the job had the stage of that name.
+    late. `identity` says whether the job had the stage of that name, `settings` are the tenants'
+    own attribution settings.
     Raises ValueError for a table that is not one of TABLES, RecordFileError for files that cannot be judged, and
     what the client raises.
     """
@@ -113,7 +118,7 @@ def compare(
         raise ValueError(f"tables {sorted(unknown)} cannot be compared; known: {', '.join(TABLES)}")
     found: list[Difference | None] = []
     with Answer(*record_files) as answer:
-        scope = _Scope(client, database, tuple(tenants), answer, identity)
+        scope = _Scope(client, database, tuple(tenants), answer, identity, settings)
         found += [_compare_table(scope, table) for table in STORED_TABLES if table.name in tables]
         if "attribution_credits" in tables:
             found.append(_compare_credits(scope))
@@ -180,7 +185,7 @@ def _line(verdict: str, key: Sequence[str], expected: dict[str, Any] | None, sto
 def _compare_credits(scope: _Scope) -> Difference | None:
     expected = (
         conversion
-        for conversion in scope.answer.conversions(identity=scope.identity)
+        for conversion in scope.answer.conversions(identity=scope.identity, settings=scope.settings)
         if not scope.tenants or conversion.tenant_id in scope.tenants
     )
     result = compare_credits(expected, scope.stored(CREDITS_QUERY, "attribution_credits"))

@@ -60,12 +60,15 @@ _FAMILIES = """
     END"""
 
 _FIVE_MINUTES_MS, _NINETY_DAYS_MS = 5 * 60_000, 90 * 86_400_000
+_LARGEST_METRIC = 10**16
 
 # The rules of the contract, one condition a reason code, over the flattened record.
 _RULES = {
     "missing_event_id": "event_id = ''",
     "missing_tenant_id": "record_tenant_id = ''",
     "invalid_tenant_id": "record_tenant_id <> '' AND NOT regexp_full_match(record_tenant_id, '[A-Za-z0-9._-]{1,64}')",
+    "tenant_mismatch": "regexp_full_match(record_tenant_id, '[A-Za-z0-9._-]{1,64}') "
+    "AND coalesce(key, '') <> '' AND record_tenant_id <> key",
     "missing_event_type": "event_type = ''",
     "unknown_event_type": "event_type <> '' AND event_type <> own_type",
     "missing_event_time": "event_time <= 0",
@@ -79,6 +82,9 @@ _RULES = {
     "negative_metric": "least(impressions, clicks, conversions, cost_micros, revenue_micros) < 0 "
     "OR least(budget_micros, new_budget_micros) < 0 "
     "OR len(list_filter(coalesce(variants, []), lambda v: least(v.views, v.clicks, v.conversions) < 0)) > 0",
+    "metric_out_of_range": "greatest(impressions, clicks, conversions, cost_micros, revenue_micros, budget_micros, "
+    f"new_budget_micros, value_micros) > {_LARGEST_METRIC} OR len(list_filter(coalesce(variants, []), "
+    f"lambda v: greatest(v.views, v.clicks, v.conversions) > {_LARGEST_METRIC})) > 0",
     "clicks_exceed_impressions": "kind = 'report' AND clicks > impressions",
     "conversions_exceed_clicks": "kind = 'report' AND conversions > clicks",
     "negative_value": "own_type = 'conversion_event' AND value_micros < 0",
@@ -111,7 +117,9 @@ def load(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
         f"""
         CREATE TABLE messages AS
         SELECT * EXCLUDE (record_tenant_id, variants, new_budget_micros, value_b64, reasons),
-               CASE WHEN coalesce(record_tenant_id, '') = '' THEN key ELSE record_tenant_id END AS tenant_id,
+               -- What comes under a tenant's key and names another is kept from the other.
+               CASE WHEN coalesce(record_tenant_id, '') = '' OR list_contains(reasons, 'tenant_mismatch') THEN key
+                    ELSE record_tenant_id END AS tenant_id,
                reasons,
                CASE WHEN len(reasons) > 0 THEN md5(from_base64(coalesce(value_b64, ''))) END AS raw_md5
         FROM (
