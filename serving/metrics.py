@@ -136,6 +136,13 @@ class ServingMetrics:
             ("result",),
             registry=registry,
         )
+        self.answers = Counter(
+            "serving_answers_total",
+            "Questions about stored figures by how they were answered: cache, shared (computed for another caller at "
+            "the same moment), computed.",
+            ("origin",),
+            registry=registry,
+        )
         self.malformed_records = Counter(
             "serving_malformed_records_total",
             "Records of a topic, or entries of the hot store, ignored because they are not as the contract says.",

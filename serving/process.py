@@ -21,6 +21,7 @@ from connectors.kafka.topics import Topics
 from serving.access.assembly import Access
 from serving.access.certificates import Certificates
 from serving.access.settings import settings_of
+from serving.handlers.answers import Answers
 from serving.handlers.services import make_services
 from serving.handlers.watch import Pace
 from serving.live.hub import LiveHub
@@ -29,6 +30,7 @@ from serving.metrics import ServingMetrics
 from serving.observability.consumer_lag import ConsumerLag
 from serving.observability.pipeline_figures import PipelineFigures
 from serving.observability.store_health import StoreHealth
+from serving.queries.answer_cache import AnswerCache
 from serving.queries.history import History
 from serving.queries.hot_store import HotStore
 from serving.transports.dispatch import Dispatch
@@ -82,7 +84,14 @@ class Process:
         self.metrics.registry.register(self.figures)
         self.health = StoreHealth(self.history, self.hot_store, self.metrics)
         pace = Pace(interval=options.update_interval_ms / 1000, heartbeat=options.heartbeat_ms / 1000)
-        services = make_services(self.history, self.hot_store, self.hub, pace)
+        self.answer_cache = AnswerCache(
+            options.redis_url,
+            os.environ.get("TRIBUTARY_REDIS_PASSWORD"),
+            self.metrics,
+            timeout_seconds=options.redis_timeout_ms / 1000,
+        )
+        answers = Answers(self.answer_cache if options.answer_cache else None, self.hub.changes, self.metrics)
+        services = make_services(self.history, self.hot_store, self.hub, pace, answers)
         self.dispatch = Dispatch(services, self.access.gate, options, self.metrics)
         self.grpc = GrpcServer(
             options, self.dispatch, self.certificates.grpc_credentials() if self.certificates else None
@@ -134,6 +143,7 @@ class Process:
         await self.feed.stop()
         await asyncio.to_thread(self.lag.close)
         await self.hot_store.close()
+        await self.answer_cache.close()
         await self.history.close()
         await self.access.close()
 

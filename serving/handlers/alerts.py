@@ -10,11 +10,13 @@ from tributary.v1 import alerts_pb2 as alerts_pb
 from tributary.v1 import freshness_pb2
 
 from serving.errors import Reason, invalid
+from serving.handlers.answers import until_changed
 from serving.handlers.last_known import history_unavailable
 from serving.handlers.requests import LATEST_AHEAD_MS, LONGEST_RANGE_MS, names, now_ms, page_size, read_range
 from serving.handlers.responses import freshness, time_range, timestamp
 from serving.handlers.tokens import make_token, read_token
 from serving.handlers.watch import Pace, Step, open_watch, steps
+from serving.live.settled_changes import Subject
 from serving.queries.alerts import ALERT_FILTER_NAMES, ANOMALY_FILTER_NAMES, AlertFilter
 from serving.queries.filters import read_filter
 from serving.queries.history import HistoryUnavailable
@@ -23,8 +25,8 @@ from serving.queries.tiling import HOUR_MS
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
+    from serving.handlers.answers import Answers
     from serving.handlers.call import Call
-    from serving.handlers.last_known import LastKnown
     from serving.live.hub import LiveHub
     from serving.queries.alerts import AlertQueries, AlertRecord, AnomalyRecord
 
@@ -99,10 +101,10 @@ def _anomaly(anomaly: AnomalyRecord) -> alerts_pb.Anomaly:
 class AlertHandlers:
     """Handlers of the service's methods."""
 
-    def __init__(self, queries: AlertQueries, last_known: LastKnown, hub: LiveHub, pace: Pace) -> None:
+    def __init__(self, queries: AlertQueries, answers: Answers, hub: LiveHub, pace: Pace) -> None:
         """Keep what answers are made from."""
         self._queries = queries
-        self._last_known = last_known
+        self._answers = answers
         self._hub = hub
         self._pace = pace
 
@@ -135,7 +137,9 @@ class AlertHandlers:
                 else "",
             )
 
-        return await self._last_known.answer(request, alerts_pb.ListAlertsResponse, compute)
+        return await self._answers.answer(
+            request, call, alerts_pb.ListAlertsResponse, compute, until_changed(end, Subject.ALERTS)
+        )
 
     async def list_anomalies(
         self, request: alerts_pb.ListAnomaliesRequest, call: Call
@@ -164,7 +168,9 @@ class AlertHandlers:
                 next_page_token=make_token(request, PAGING, [start, end, *found[size - 1].position]) if more else "",
             )
 
-        return await self._last_known.answer(request, alerts_pb.ListAnomaliesResponse, compute)
+        return await self._answers.answer(
+            request, call, alerts_pb.ListAnomaliesResponse, compute, until_changed(end, Subject.ALERTS)
+        )
 
     async def watch_alerts(
         self, request: alerts_pb.WatchAlertsRequest, call: Call

@@ -10,11 +10,13 @@ from tributary.v1 import attribution_pb2 as attribution_pb
 from tributary.v1 import freshness_pb2
 
 from serving.errors import Reason, ServingError, invalid
+from serving.handlers.answers import LIVE_MS, Keep, until_changed
 from serving.handlers.last_known import history_unavailable
 from serving.handlers.requests import milliseconds, now_ms, page_size, read_name, read_range
 from serving.handlers.responses import freshness, time_range, timestamp
 from serving.handlers.tokens import make_token, read_token
 from serving.handlers.watch import Pace, Step, open_watch, steps
+from serving.live.settled_changes import Subject
 from serving.queries.credit_views import FILTER_NAMES, CreditFilter
 from serving.queries.filters import read_filter
 from serving.queries.history import HistoryUnavailable
@@ -24,8 +26,8 @@ from udfs.attribution.settings import Model
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
+    from serving.handlers.answers import Answers
     from serving.handlers.call import Call
-    from serving.handlers.last_known import LastKnown
     from serving.live.hub import LiveHub
     from serving.queries.attribution import AttributionQueries, Conversion, ModelCredit
 
@@ -93,10 +95,10 @@ def _conversions_freshness(
 class AttributionHandlers:
     """Handlers of the service's methods."""
 
-    def __init__(self, queries: AttributionQueries, last_known: LastKnown, hub: LiveHub, pace: Pace) -> None:
+    def __init__(self, queries: AttributionQueries, answers: Answers, hub: LiveHub, pace: Pace) -> None:
         """Keep what answers are made from."""
         self._queries = queries
-        self._last_known = last_known
+        self._answers = answers
         self._hub = hub
         self._pace = pace
 
@@ -127,7 +129,9 @@ class AttributionHandlers:
                 else "",
             )
 
-        return await self._last_known.answer(request, attribution_pb.ListConversionsResponse, compute)
+        return await self._answers.answer(
+            request, call, attribution_pb.ListConversionsResponse, compute, until_changed(end, Subject.ATTRIBUTION)
+        )
 
     async def explain_conversion(
         self, request: attribution_pb.ExplainConversionRequest, call: Call
@@ -149,7 +153,9 @@ class AttributionHandlers:
                 freshness=_conversions_freshness([found], freshness_pb2.SOURCE_HISTORY),
             )
 
-        return await self._last_known.answer(request, attribution_pb.ExplainConversionResponse, compute)
+        return await self._answers.answer(
+            request, call, attribution_pb.ExplainConversionResponse, compute, Keep(LIVE_MS, Subject.ATTRIBUTION)
+        )
 
     async def watch_attribution(
         self, request: attribution_pb.WatchAttributionRequest, call: Call

@@ -8,6 +8,7 @@ from tributary.v1 import campaign_metrics_pb2 as campaign_pb
 from tributary.v1 import freshness_pb2
 
 from serving.errors import invalid
+from serving.handlers.answers import LIVE_MS, Keep, until_changed
 from serving.handlers.requests import now_ms, page_size, read_range, read_selection, with_comparison
 from serving.handlers.responses import (
     campaign_metrics,
@@ -18,6 +19,7 @@ from serving.handlers.responses import (
     timestamp,
 )
 from serving.handlers.tokens import make_token, read_token
+from serving.live.settled_changes import Subject
 from serving.queries import campaigns
 from serving.queries.breakdowns import ORDERS, Dimensions, Order
 from serving.queries.filters import read_filter
@@ -26,8 +28,8 @@ from serving.queries.tiling import Figures, ceiling, floor, round_outwards
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from serving.handlers.answers import Answers
     from serving.handlers.call import Call
-    from serving.handlers.last_known import LastKnown
     from serving.queries.breakdowns import BreakdownGroup, BreakdownQueries
     from serving.queries.campaigns import CampaignQueries
 
@@ -76,11 +78,11 @@ def _row(found: BreakdownGroup) -> campaign_pb.BreakdownRow:
 class BreakdownHandlers:
     """Handlers of the methods."""
 
-    def __init__(self, breakdowns: BreakdownQueries, campaigns: CampaignQueries, last_known: LastKnown) -> None:
+    def __init__(self, breakdowns: BreakdownQueries, campaigns: CampaignQueries, answers: Answers) -> None:
         """Keep what answers are made from."""
         self._breakdowns = breakdowns
         self._campaigns = campaigns
-        self._last_known = last_known
+        self._answers = answers
 
     async def get_breakdown(
         self, request: campaign_pb.GetBreakdownRequest, call: Call
@@ -114,7 +116,9 @@ class BreakdownHandlers:
                 next_page_token=make_token(request, PAGING, [start, end, offset + size]) if more else "",
             )
 
-        return await self._last_known.answer(request, campaign_pb.GetBreakdownResponse, compute)
+        return await self._answers.answer(
+            request, call, campaign_pb.GetBreakdownResponse, compute, until_changed(end, Subject.CAMPAIGNS)
+        )
 
     async def list_campaigns(
         self, request: campaign_pb.ListCampaignsRequest, call: Call
@@ -148,4 +152,6 @@ class BreakdownHandlers:
                 next_page_token=make_token(request, PAGING, [found[size - 1].campaign_id]) if more else "",
             )
 
-        return await self._last_known.answer(request, campaign_pb.ListCampaignsResponse, compute)
+        return await self._answers.answer(
+            request, call, campaign_pb.ListCampaignsResponse, compute, Keep(LIVE_MS, Subject.CAMPAIGNS)
+        )

@@ -26,6 +26,8 @@ class Call:
 
     tenant_id: str
     deadline: float | None = None
+    refresh: bool = False
+    """The caller wants what the stores hold now, not an answer that was kept."""
 
     @property
     def remaining_seconds(self) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tributary.v1 import campaign_metrics_pb2 as campaign_pb
 
 from serving.errors import invalid
+from serving.handlers.answers import until_changed
 from serving.handlers.requests import (
     EARLIEST_MS,
     now_ms,
@@ -29,6 +30,7 @@ from serving.handlers.responses import (
 )
 from serving.handlers.tokens import make_token, read_token
 from serving.handlers.watch import Pace, Step, open_watch, steps
+from serving.live.settled_changes import Subject
 from serving.queries.campaign_metrics import Group, Page, Wanted
 from serving.queries.current_windows import Current, Origin
 from serving.queries.tiling import (
@@ -48,8 +50,8 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
+    from serving.handlers.answers import Answers
     from serving.handlers.call import Call
-    from serving.handlers.last_known import LastKnown
     from serving.live.hub import LiveHub
     from serving.queries.campaign_metrics import CampaignMetricsQueries
     from serving.queries.current_windows import CurrentWindows
@@ -107,12 +109,12 @@ class CampaignMetricsHandlers:
     """Handlers of the service's methods."""
 
     def __init__(
-        self, queries: CampaignMetricsQueries, current: CurrentWindows, last_known: LastKnown, hub: LiveHub, pace: Pace
+        self, queries: CampaignMetricsQueries, current: CurrentWindows, answers: Answers, hub: LiveHub, pace: Pace
     ) -> None:
         """Keep what answers are made from."""
         self._queries = queries
         self._current = current
-        self._last_known = last_known
+        self._answers = answers
         self._hub = hub
         self._pace = pace
 
@@ -138,7 +140,9 @@ class CampaignMetricsHandlers:
                 covered_comparison_range=compared_range(wanted),
             )
 
-        return await self._last_known.answer(request, campaign_pb.GetCampaignMetricsResponse, compute)
+        return await self._answers.answer(
+            request, call, campaign_pb.GetCampaignMetricsResponse, compute, until_changed(end, Subject.CAMPAIGNS)
+        )
 
     async def list_time_series(
         self, request: campaign_pb.ListTimeSeriesRequest, call: Call
@@ -182,7 +186,9 @@ class CampaignMetricsHandlers:
                 covered_comparison_range=compared_range(wanted),
             )
 
-        return await self._last_known.answer(request, campaign_pb.ListTimeSeriesResponse, compute)
+        return await self._answers.answer(
+            request, call, campaign_pb.ListTimeSeriesResponse, compute, until_changed(end, Subject.CAMPAIGNS)
+        )
 
     def _steps_around(self, request: campaign_pb.ListTimeSeriesRequest, *, sliding: bool) -> tuple[int, int]:
         """Return the requested range, widened to whole steps and cut where figures of the grain are no longer kept."""

@@ -9,10 +9,12 @@ from tributary.v1 import attribution_pb2 as attribution_pb
 from tributary.v1 import freshness_pb2
 
 from serving.errors import invalid
+from serving.handlers.answers import until_changed
 from serving.handlers.attribution import read_model
 from serving.handlers.requests import LONGEST_RANGE_MS, names, page_size, read_range
 from serving.handlers.responses import freshness, time_range, timestamp
 from serving.handlers.tokens import make_token, read_token
+from serving.live.settled_changes import Subject
 from serving.queries.credit_views import FILTER_NAMES, LOOKBACK_MODELS, CreditFilter, CreditSplit, CreditView
 from serving.queries.filters import read_filter
 from serving.queries.tiling import MINUTE_MS
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
+    from serving.handlers.answers import Answers
     from serving.handlers.call import Call
-    from serving.handlers.last_known import LastKnown
     from serving.queries.credit_sums import CreditGroup, CreditSumQueries, CreditTotals, Position
 
 DEFAULT_GROUPS, MOST_GROUPS = 100, 1_000
@@ -101,10 +103,10 @@ def _freshness(totals: Sequence[CreditTotals]) -> freshness_pb2.Freshness:
 class CreditHandlers:
     """Handlers of the methods."""
 
-    def __init__(self, queries: CreditSumQueries, last_known: LastKnown) -> None:
+    def __init__(self, queries: CreditSumQueries, answers: Answers) -> None:
         """Keep what answers are made from."""
         self._queries = queries
-        self._last_known = last_known
+        self._answers = answers
 
     async def get_attribution_summary(
         self, request: attribution_pb.GetAttributionSummaryRequest, call: Call
@@ -128,7 +130,13 @@ class CreditHandlers:
                 next_page_token=_next_token(request, start, end, groups, size),
             )
 
-        return await self._last_known.answer(request, attribution_pb.GetAttributionSummaryResponse, compute)
+        return await self._answers.answer(
+            request,
+            call,
+            attribution_pb.GetAttributionSummaryResponse,
+            compute,
+            until_changed(end, Subject.ATTRIBUTION),
+        )
 
     async def compare_attribution(
         self, request: attribution_pb.CompareAttributionRequest, call: Call
@@ -150,7 +158,9 @@ class CreditHandlers:
                 next_page_token=_next_token(request, start, end, groups, size),
             )
 
-        return await self._last_known.answer(request, attribution_pb.CompareAttributionResponse, compute)
+        return await self._answers.answer(
+            request, call, attribution_pb.CompareAttributionResponse, compute, until_changed(end, Subject.ATTRIBUTION)
+        )
 
     async def _read(
         self,

@@ -9,6 +9,7 @@ from tributary.v1 import freshness_pb2
 from tributary.v1 import journeys_pb2 as journeys_pb
 
 from serving.errors import Reason, ServingError
+from serving.handlers.answers import LIVE
 from serving.handlers.requests import page_size, read_name, read_range
 from serving.handlers.responses import freshness, time_range, timestamp
 from serving.handlers.tokens import make_token, read_token
@@ -19,8 +20,8 @@ from udfs.kpi import ratio
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from serving.handlers.answers import Answers
     from serving.handlers.call import Call
-    from serving.handlers.last_known import LastKnown
     from serving.queries.journeys import JourneyEvent, JourneyQueries, JourneyRecord
 
 DEFAULT_JOURNEYS, MOST_JOURNEYS = 100, 1_000
@@ -93,10 +94,10 @@ def funnel(counts: Sequence[StageCount]) -> list[journeys_pb.FunnelStage]:
 class JourneyHandlers:
     """Handlers of the service's methods."""
 
-    def __init__(self, queries: JourneyQueries, last_known: LastKnown) -> None:
+    def __init__(self, queries: JourneyQueries, answers: Answers) -> None:
         """Keep what answers are made from."""
         self._queries = queries
-        self._last_known = last_known
+        self._answers = answers
 
     async def get_funnel(self, request: journeys_pb.GetFunnelRequest, call: Call) -> journeys_pb.GetFunnelResponse:
         """Journeys that began in a range, by the stage that they reached."""
@@ -112,7 +113,7 @@ class JourneyHandlers:
                 freshness=freshness(freshness_pb2.SOURCE_HISTORY, through_ms=newest),
             )
 
-        return await self._last_known.answer(request, journeys_pb.GetFunnelResponse, compute)
+        return await self._answers.answer(request, call, journeys_pb.GetFunnelResponse, compute, LIVE)
 
     async def list_journeys(
         self, request: journeys_pb.ListJourneysRequest, call: Call
@@ -144,7 +145,7 @@ class JourneyHandlers:
                 next_page_token=make_token(request, PAGING, position) if last else "",
             )
 
-        return await self._last_known.answer(request, journeys_pb.ListJourneysResponse, compute)
+        return await self._answers.answer(request, call, journeys_pb.ListJourneysResponse, compute, LIVE)
 
     async def get_journey(self, request: journeys_pb.GetJourneyRequest, call: Call) -> journeys_pb.GetJourneyResponse:
         """One journey with its events in order."""
@@ -173,4 +174,4 @@ class JourneyHandlers:
                 next_page_token=make_token(request, PAGING, [last.time_ms, last.event_id]) if last else "",
             )
 
-        return await self._last_known.answer(request, journeys_pb.GetJourneyResponse, compute)
+        return await self._answers.answer(request, call, journeys_pb.GetJourneyResponse, compute, LIVE)

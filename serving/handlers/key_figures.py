@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from tributary.v1 import campaign_metrics_pb2 as campaign_pb
 
 from serving.errors import invalid
+from serving.handlers.answers import Keep
 from serving.handlers.requests import now_ms, read_selection, with_comparison
 from serving.handlers.responses import compared_range, history_freshness, time_range, timestamp
+from serving.live.settled_changes import Subject
 from serving.queries.campaign_metrics import Page, Split, Sums
 from serving.queries.tiling import DAY_MS, HOUR_MS, MINUTE_MS, round_outwards
 from udfs.kpi import kpis
@@ -17,8 +19,8 @@ from udfs.kpi import kpis
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from serving.handlers.answers import Answers
     from serving.handlers.call import Call
-    from serving.handlers.last_known import LastKnown
     from serving.queries.campaign_metrics import CampaignMetricsQueries, Group
 
 MOST_CURRENCIES = 200
@@ -81,10 +83,10 @@ def trend_of(current: float | None, previous: float | None) -> campaign_pb.Trend
 class KeyFigureHandlers:
     """Handlers of the method."""
 
-    def __init__(self, queries: CampaignMetricsQueries, last_known: LastKnown) -> None:
+    def __init__(self, queries: CampaignMetricsQueries, answers: Answers) -> None:
         """Keep what answers are made from."""
         self._queries = queries
-        self._last_known = last_known
+        self._answers = answers
 
     async def list_key_figures(
         self, request: campaign_pb.ListKeyFiguresRequest, call: Call
@@ -121,7 +123,9 @@ class KeyFigureHandlers:
                 freshness=history_freshness(groups),
             )
 
-        return await self._last_known.answer(request, campaign_pb.ListKeyFiguresResponse, compute)
+        return await self._answers.answer(
+            request, call, campaign_pb.ListKeyFiguresResponse, compute, Keep(span.kept_ms, Subject.CAMPAIGNS)
+        )
 
 
 def _figures(

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 from tributary.v1 import freshness_pb2
 from tributary.v1 import quality_pb2 as quality_pb
 
+from serving.handlers.answers import LIVE, until_changed
 from serving.handlers.requests import now_ms, read_range
 from serving.handlers.responses import duration, freshness, time_range, timestamp
+from serving.live.settled_changes import Subject
 from serving.queries.credit_views import CreditFilter, CreditView
 from serving.queries.quality import TALLY_MS
 from udfs.attribution.settings import Model
 from udfs.kpi import ratio
 
 if TYPE_CHECKING:
+    from serving.handlers.answers import Answers
     from serving.handlers.call import Call
-    from serving.handlers.last_known import LastKnown
     from serving.live.hub import LiveHub
     from serving.queries.credit_sums import CreditSumQueries
     from serving.queries.quality import QualityQueries
@@ -30,13 +32,11 @@ COVERAGE_VIEW = CreditView(Model.LAST_TOUCH.value)
 class QualityHandlers:
     """Handlers of the service's methods."""
 
-    def __init__(
-        self, queries: QualityQueries, credit_sums: CreditSumQueries, last_known: LastKnown, hub: LiveHub
-    ) -> None:
+    def __init__(self, queries: QualityQueries, credit_sums: CreditSumQueries, answers: Answers, hub: LiveHub) -> None:
         """Keep what answers are made from."""
         self._queries = queries
         self._credits = credit_sums
-        self._last_known = last_known
+        self._answers = answers
         self._hub = hub
 
     async def get_counts(self, request: quality_pb.GetCountsRequest, call: Call) -> quality_pb.GetCountsResponse:
@@ -61,7 +61,7 @@ class QualityHandlers:
                 freshness=freshness(freshness_pb2.SOURCE_HISTORY, through_ms=counts.through_ms),
             )
 
-        return await self._last_known.answer(request, quality_pb.GetCountsResponse, compute)
+        return await self._answers.answer(request, call, quality_pb.GetCountsResponse, compute, LIVE)
 
     async def get_quality(self, request: quality_pb.GetQualityRequest, call: Call) -> quality_pb.GetQualityResponse:
         """Shares of what came in, and how much is attributed."""
@@ -103,7 +103,9 @@ class QualityHandlers:
                 ),
             )
 
-        return await self._last_known.answer(request, quality_pb.GetQualityResponse, compute)
+        return await self._answers.answer(
+            request, call, quality_pb.GetQualityResponse, compute, until_changed(end, Subject.ATTRIBUTION)
+        )
 
     async def get_freshness(
         self, request: quality_pb.GetFreshnessRequest, call: Call
@@ -133,4 +135,4 @@ class QualityHandlers:
                 freshness=freshness(freshness_pb2.SOURCE_HISTORY, through_ms=newest.window_ms),
             )
 
-        return await self._last_known.answer(request, quality_pb.GetFreshnessResponse, compute)
+        return await self._answers.answer(request, call, quality_pb.GetFreshnessResponse, compute, LIVE)

@@ -14,7 +14,6 @@ from serving.handlers.campaign_metrics import CampaignMetricsHandlers
 from serving.handlers.credits import CreditHandlers
 from serving.handlers.journeys import JourneyHandlers
 from serving.handlers.key_figures import KeyFigureHandlers
-from serving.handlers.last_known import LastKnown
 from serving.handlers.quality import QualityHandlers
 from serving.queries.alerts import AlertQueries
 from serving.queries.attribution import AttributionQueries
@@ -27,26 +26,28 @@ from serving.queries.journeys import JourneyQueries
 from serving.queries.quality import QualityQueries
 
 if TYPE_CHECKING:
+    from serving.handlers.answers import Answers
     from serving.handlers.watch import Pace
     from serving.live.hub import LiveHub
     from serving.queries.history import History
     from serving.queries.hot_store import HotStore
 
 
-def make_services(history: History, hot_store: HotStore, hub: LiveHub, pace: Pace) -> tuple[Service, ...]:
+def make_services(
+    history: History, hot_store: HotStore, hub: LiveHub, pace: Pace, answers: Answers
+) -> tuple[Service, ...]:
     """Return every service, reading from these stores."""
-    last_known = LastKnown()
     campaign_queries = CampaignMetricsQueries(history, hub.newest_window_end)
     current = CurrentWindows(campaign_queries, hot_store, hub)
-    campaigns = CampaignMetricsHandlers(campaign_queries, current, last_known, hub, pace)
-    breakdowns = BreakdownHandlers(BreakdownQueries(history, campaign_queries), CampaignQueries(history), last_known)
-    key_figures = KeyFigureHandlers(campaign_queries, last_known)
+    campaigns = CampaignMetricsHandlers(campaign_queries, current, answers, hub, pace)
+    breakdowns = BreakdownHandlers(BreakdownQueries(history, campaign_queries), CampaignQueries(history), answers)
+    key_figures = KeyFigureHandlers(campaign_queries, answers)
     credit_sums = CreditSumQueries(history)
-    attribution = AttributionHandlers(AttributionQueries(history), last_known, hub, pace)
-    credit_handlers = CreditHandlers(credit_sums, last_known)
-    journeys = JourneyHandlers(JourneyQueries(history), last_known)
-    alerts = AlertHandlers(AlertQueries(history), last_known, hub, pace)
-    quality = QualityHandlers(QualityQueries(history), credit_sums, last_known, hub)
+    attribution = AttributionHandlers(AttributionQueries(history), answers, hub, pace)
+    credit_handlers = CreditHandlers(credit_sums, answers)
+    journeys = JourneyHandlers(JourneyQueries(history), answers)
+    alerts = AlertHandlers(AlertQueries(history), answers, hub, pace)
+    quality = QualityHandlers(QualityQueries(history), credit_sums, answers, hub)
     return (
         Service(
             campaign_metrics_pb2.DESCRIPTOR.services_by_name["CampaignMetricsService"],

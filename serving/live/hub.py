@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from serving.live.latest_values import LatestValues, Position
+from serving.live.settled_changes import SettledChanges, Subject
 from serving.live.signals import (
     MalformedSignalError,
     read_alert,
@@ -90,6 +91,7 @@ class LiveHub:
         self.last_record: float | None = None
         """When the last record came, in seconds since the epoch."""
         self.closing = asyncio.Event()
+        self.changes = SettledChanges()
 
     def begin(self, topic: Topic, partition: int, offset: int) -> None:
         """Note that every record of a partition from this offset on will be given to `publish`."""
@@ -170,6 +172,7 @@ class LiveHub:
         held = self.file(tenant_id)
         if record.topic is Topic.ALERTS:
             alert = read_alert(signal)
+            self.changes.note(tenant_id, Subject.ALERTS, alert.opened_ms)
             return held.alerts if held.alerts.put(alert.alert_id, alert, record.position) else None
         kind = signal.get("kind")
         if kind == "campaign_metrics":
@@ -183,11 +186,16 @@ class LiveHub:
             return held.windows
         if kind == "attribution":
             conversion = read_conversion(signal)
+            self.changes.note(tenant_id, Subject.ATTRIBUTION, conversion.time_ms)
             if not held.conversions.put(conversion.conversion_id, conversion, record.position):
                 return None
             self._observe_attribution(tenant_id, conversion, signal.get("calculation_ms"))
             return held.conversions
-        # Other kinds (roll-ups, revisions, anomalies) have no watchers yet.
+        if kind == "revision":
+            self.changes.note(tenant_id, Subject.CAMPAIGNS)
+        elif kind == "anomaly":
+            self.changes.note(tenant_id, Subject.ALERTS)
+        # Other kinds have no watchers yet.
         return None
 
     def _observe_attribution(self, tenant_id: str, conversion: Conversion, calculation_ms: Any) -> None:

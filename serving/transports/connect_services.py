@@ -22,8 +22,8 @@ from protobuf.wkt import Any as PackedDetail
 from starlette.responses import Response
 from starlette.websockets import WebSocketClose
 
-from serving.errors import Reason, ServingError, to_status
-from serving.transports.dispatch import deadline_exceeded, translate
+from serving.errors import ServingError, to_status
+from serving.transports.dispatch import deadline_exceeded, translate, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -72,12 +72,7 @@ class _SafeErrors(MetadataInterceptor[None]):
             raise _ClientError(deadline_exceeded()) from None
         if error.code is Code.INVALID_ARGUMENT:
             # The library's message holds the text of a parser's exception.
-            unreadable = ServingError(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                Reason.INVALID_ARGUMENT,
-                f"the request is not a {ctx.method.input.DESCRIPTOR.full_name}, or not encoded as its headers say",
-            )
-            raise _ClientError(unreadable) from None
+            raise _ClientError(unreadable(ctx.method.input.DESCRIPTOR.full_name)) from None
         if error.code in {Code.UNKNOWN, Code.INTERNAL}:
             raise _ClientError(translate(error, method)) from None
 

@@ -86,7 +86,8 @@ class Dispatch:
             async with asyncio.timeout(allowed):
                 action = Action.EXPORT if export else Action.READ
                 admission = await self._gate.admit(headers, method.full_name, request.tenant_id, action)
-                response = await self._unary[method.full_name](request, Call(admission.tenant_id, began + allowed))
+                call = Call(admission.tenant_id, began + allowed, refresh=wants_refresh(headers))
+                response = await self._unary[method.full_name](request, call)
                 await self._gate.note(admission, request, response)
         except Exception as error:  # noqa: BLE001 - the border: whatever it is, the client gets a code and not a stack
             translated = translate(error, method.full_name)
@@ -168,6 +169,20 @@ def translate(error: Exception, method: str) -> ServingError:
     incident = uuid.uuid4().hex[:12]
     log.error("%s failed, incident %s", method, incident, exc_info=error)
     return ServingError(grpc.StatusCode.INTERNAL, Reason.INTERNAL, "internal error", metadata={"incident": incident})
+
+
+def wants_refresh(headers: Mapping[str, str]) -> bool:
+    """Tell whether a call asks to pass over kept answers, as HTTP says it (gRPC: metadata)."""
+    return "no-cache" in headers.get("cache-control", "")
+
+
+def unreadable(kind: str) -> ServingError:
+    """Return the error for bytes that are no request of a kind."""
+    return ServingError(
+        grpc.StatusCode.INVALID_ARGUMENT,
+        Reason.INVALID_ARGUMENT,
+        f"the request is not a {kind}, or not encoded as its headers say",
+    )
 
 
 def deadline_exceeded() -> ServingError:

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf import message_factory
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from serving.errors import STATUS_DETAILS_KEY, ServingError, to_status
+from serving.transports.dispatch import unreadable
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor
+    from google.protobuf.message import Message
 
     from serving.options import Options
     from serving.transports.dispatch import Dispatch
@@ -94,13 +97,16 @@ class GrpcServer:
         response = message_factory.GetMessageClass(method.output_type)
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(
-                self._stream(method), request.FromString, response.SerializeToString
+                self._stream(method, request), response_serializer=response.SerializeToString
             )
-        return grpc.unary_unary_rpc_method_handler(self._unary(method), request.FromString, response.SerializeToString)
+        return grpc.unary_unary_rpc_method_handler(
+            self._unary(method, request), response_serializer=response.SerializeToString
+        )
 
-    def _unary(self, method: MethodDescriptor) -> Any:
-        async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+    def _unary(self, method: MethodDescriptor, kind: type[Message]) -> Any:
+        async def answer(data: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
+                request = _read(data, kind)
                 return await self._dispatch.answer(method, request, _headers(context), context.time_remaining())
             except ServingError as error:
                 _refuse(context, error)
@@ -108,9 +114,10 @@ class GrpcServer:
 
         return answer
 
-    def _stream(self, method: MethodDescriptor) -> Any:
-        async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    def _stream(self, method: MethodDescriptor, kind: type[Message]) -> Any:
+        async def answer(data: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> None:
             try:
+                request = _read(data, kind)
                 async with aclosing(self._dispatch.stream(method, request, _headers(context))) as responses:
                     # The next response is made only when the client's flow control has let the one before pass.
                     async for response in responses:
@@ -119,6 +126,18 @@ class GrpcServer:
                 _refuse(context, error)
 
         return answer
+
+
+def _read(data: bytes, kind: type[Message]) -> Message:
+    """Return the request in some bytes. The library would answer to others with INTERNAL.
+
+    Raises:
+        ServingError: the bytes are not one.
+    """
+    try:
+        return kind.FromString(data)
+    except DecodeError:
+        raise unreadable(kind.DESCRIPTOR.full_name) from None
 
 
 def _headers(context: grpc.aio.ServicerContext[Any, Any]) -> dict[str, str]:

@@ -76,9 +76,12 @@ def options(clickhouse_port: int, redis_port: int, database: str = "serving_test
         # The machine may be busy: what is slow in a test is meant to be.
         "default_deadline_ms": 40_000,
         "clickhouse_timeout_ms": 30_000,
+        "redis_timeout_ms": 5_000,
         "heartbeat_ms": 60_000,
         "update_interval_ms": 20,
         "drain_seconds": 2.0,
+        # Tests look at what the stores hold now.
+        "answer_cache": False,
     }
     return check(Options(**(values | changed)))
 

@@ -1,0 +1,114 @@
+"""Answers kept in Redis, so that the same question is read from ClickHouse once for all servers.
+
+Redis is a cache: when it is down, slow or wrong, an answer is computed. An entry begins with what it is the answer to,
+so that an entry that came under a wrong key is not believed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import struct
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from serving.queries.circuit_breaker import CircuitBreaker
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from serving.metrics import ServingMetrics
+
+# A larger answer is a page of an export, which nobody asks for twice.
+LARGEST_BYTES = 1024 * 1024
+_HEAD = struct.Struct(">16sq")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer as bytes, and when it was computed (UTC ms)."""
+
+    made_ms: int
+    answer: bytes
+
+
+def answer_key(tenant_id: str, question: bytes) -> str:
+    """Return the key of the answer to a question of a tenant. Tenant ids hold no colon: no two tenants share a key."""
+    return f"answer:{tenant_id}:{_digest(tenant_id, question).hex()}"
+
+
+def _digest(tenant_id: str, question: bytes) -> bytes:
+    return hashlib.blake2b(tenant_id.encode() + b"\0" + question, digest_size=16).digest()
+
+
+class AnswerCache:
+    """Reads and writes of answers. May be called from many tasks; `close` at the end. Never raises for a fault of
+    Redis."""
+
+    def __init__(self, url: str, password: str | None, metrics: ServingMetrics, *, timeout_seconds: float) -> None:
+        """Prepare a client; the first read connects."""
+        self._metrics = metrics
+        self._timeout = timeout_seconds
+        self._client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
+            url,
+            password=password or None,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
+            retry=Retry(NoBackoff(), 1),
+        )
+        self.breaker = CircuitBreaker()
+
+    async def get(self, tenant_id: str, question: bytes, not_before_ms: int) -> Kept | None:
+        """Return the answer to a question if it is held and was computed after `not_before_ms`."""
+        value = await self._guarded("get_answer", lambda: self._client.get(answer_key(tenant_id, question)))
+        if not isinstance(value, bytes) or len(value) < _HEAD.size:
+            return None
+        digest, made_ms = _HEAD.unpack_from(value)
+        # An entry from the future would never be found stale.
+        if digest != _digest(tenant_id, question) or not not_before_ms < made_ms <= time.time() * 1000:
+            return None
+        return Kept(made_ms, value[_HEAD.size :])
+
+    async def put(self, tenant_id: str, question: bytes, kept: Kept, seconds: float) -> None:
+        """Keep an answer for some seconds."""
+        if len(kept.answer) > LARGEST_BYTES:
+            return
+        value = _HEAD.pack(_digest(tenant_id, question), kept.made_ms) + kept.answer
+        milliseconds = max(1, round(seconds * 1000))
+        await self._guarded(
+            "put_answer", lambda: self._client.set(answer_key(tenant_id, question), value, px=milliseconds)
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _guarded(self, name: str, command: Callable[[], Awaitable[Any]]) -> Any:
+        """Return what a command returns, None when Redis does not answer in time."""
+        if not self.breaker.allows():
+            return None
+        began = time.monotonic()
+        outcome = "failed"
+        try:
+            async with asyncio.timeout(self._timeout):
+                value = await command()
+        except (RedisError, OSError, TimeoutError, ValueError):
+            # ValueError: the peer does not speak Redis' protocol.
+            self.breaker.failed()
+            return None
+        except BaseException:
+            outcome = "cancelled"
+            self.breaker.abandoned()
+            raise
+        else:
+            outcome = "answered"
+            self.breaker.succeeded()
+            return value
+        finally:
+            self._metrics.store_seconds.labels("answer_cache", name, outcome).observe(time.monotonic() - began)
