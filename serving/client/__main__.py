@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import grpc
+from google.protobuf import message_factory
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -26,7 +27,9 @@ from tributary.v1 import campaign_metrics_pb2 as campaign_pb
 from tributary.v1 import quality_pb2 as quality_pb
 
 from serving.client import tables
-from serving.errors import STATUS_DETAILS_KEY
+from serving.errors import STATUS_DETAILS_KEY, ServingError
+from serving.transports.charts import CHARTS
+from serving.transports.query_parameters import read_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -82,6 +85,14 @@ def one_of(names: Sequence[str]) -> Callable[[str], list[str]]:
     return read
 
 
+def parameter(text: str) -> tuple[str, str]:
+    """Read a parameter written as name=value."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError("allowed: name=value")
+    return name, value
+
+
 def time_range(chosen: argparse.Namespace) -> freshness_pb2.TimeRange:
     """Return the range of --last, or of --from and --to."""
     if chosen.start is None:
@@ -102,6 +113,7 @@ class Client:
     def __init__(self, channel: grpc.Channel, chosen: argparse.Namespace) -> None:
         """Keep the channel and the command's options."""
         self.chosen = chosen
+        self.channel = channel
         self.campaigns = campaign_metrics_pb2_grpc.CampaignMetricsServiceStub(channel)
         self.attribution_service = attribution_pb2_grpc.AttributionServiceStub(channel)
         self.alert_service = alerts_pb2_grpc.AlertServiceStub(channel)
@@ -221,6 +233,18 @@ class Client:
         request = quality_pb.GetFreshnessRequest(tenant_id=self.chosen.tenant)
         self.show(self.quality.GetFreshness(request, timeout=self.chosen.timeout), tables.stages, tables.STAGES)
 
+    def ask(self) -> None:
+        """Any answer, as JSON: a chart of REST with its parameters."""
+        method = CHARTS[self.chosen.chart]
+        request = read_request(method.input_type, self.chosen.parameters, {"tenant_id": self.chosen.tenant})
+        call: Any = self.channel.unary_unary(
+            f"/{method.containing_service.full_name}/{method.name}",
+            type(request).SerializeToString,
+            message_factory.GetMessageClass(method.output_type).FromString,
+        )
+        response = call(request, timeout=self.chosen.timeout)
+        print(MessageToJson(response, preserving_proto_field_name=True, indent=None if self.chosen.json else 2))
+
 
 def explain(error: grpc.RpcError) -> str:
     """Return one line for a refused call: code, message, reason, and what is wrong with which field."""
@@ -249,6 +273,7 @@ COMMANDS = {
     "watch-alerts": ("cursor",),
     "counts": ("range",),
     "freshness": (),
+    "ask": ("chart",),
 }
 
 
@@ -291,6 +316,15 @@ def _add(command: argparse.ArgumentParser, group: str) -> None:
     elif group in {"model", "any_model"}:
         default = "linear" if group == "model" else ""
         command.add_argument("--model", default=default, help=f"attribution model (default: {default or 'all'})")
+    elif group == "chart":
+        command.add_argument("chart", choices=sorted(CHARTS), help="what to ask for")
+        command.add_argument(
+            "parameters",
+            nargs="*",
+            type=parameter,
+            metavar="name=value",
+            help="as in REST, such as last=7d dimensions=campaign 'order_by=roas desc'",
+        )
     elif group == "conversion":
         command.add_argument("--conversion", required=True, help="id of the conversion")
     else:
@@ -308,6 +342,10 @@ def main(arguments: list[str] | None = None) -> int:
             getattr(Client(channel, chosen), chosen.command.replace("-", "_"))()
         except grpc.RpcError as error:
             print(explain(error), file=sys.stderr)
+            return 1
+        except ServingError as error:
+            # Parameters are read here, by the rules of the server.
+            print(f"{error.reason}: {error.message}", file=sys.stderr)
             return 1
         except (KeyboardInterrupt, BrokenPipeError):
             pass

@@ -322,6 +322,10 @@ async def test_client_prints_every_answer(clickhouse_process, redis_process, his
         assert "performance_score_low" in await said("alerts")
         assert "negative_metric" in await said("counts")
         assert "windows" in await said("freshness")
+        asked = json.loads(await said("ask", "breakdown", "dimensions=campaign", "last=1h", "order_by=clicks desc"))
+        assert asked["rows"][0]["metrics"]["campaign_id"] == "c1"
+        assert await asyncio.to_thread(client, ["ask", "breakdown", "moon=1", *address]) == 1
+        assert "moon: is not a parameter here" in capsys.readouterr().err
         assert await asyncio.to_thread(client, ["explain", "--conversion", "nope", *address]) == 1
         assert "NOT_FOUND" in (text := capsys.readouterr().err)
         assert "CONVERSION_NOT_FOUND" in text
