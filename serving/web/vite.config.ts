@@ -10,13 +10,13 @@ function serviceWorker(): Plugin {
   return {
     name: "service-worker",
     apply: "build",
-    generateBundle(_, bundle) {
-      // Of the font only the Latin files: the others are fetched when a page needs them.
-      const files = Object.keys(bundle).filter((name) => !name.endsWith(".woff2") || /inter-latin(-ext)?-wght/.test(name));
+    writeBundle({ dir = "dist" }) {
+      // What was written, not what was planned: chunks that held only styles are not. Of the font only the Latin files are kept.
+      const files = readdirSync(join(dir, "assets")).filter((name) => !name.endsWith(".woff2") || /inter-latin(-ext)?-wght/.test(name));
       const version = createHash("sha256").update(files.sort().join("\n")).digest("hex").slice(0, 12);
-      const source = readFileSync("src/offline/service-worker.js", "utf8");
-      const head = `const VERSION = ${JSON.stringify(version)};\nconst FILES = ${JSON.stringify(files.map((name) => `/${name}`))};\n`;
-      this.emitFile({ type: "asset", fileName: "service-worker.js", source: head + source });
+      const names = JSON.stringify(files.map((name) => `/assets/${name}`));
+      const head = `const VERSION = ${JSON.stringify(version)};\nconst FILES = ${names};\n`;
+      writeFileSync(join(dir, "service-worker.js"), head + readFileSync("src/offline/service-worker.js", "utf8"));
     },
   };
 }
@@ -26,10 +26,10 @@ function compressed(): Plugin {
   return {
     name: "compressed",
     apply: "build",
-    writeBundle({ dir }) {
-      for (const name of readdirSync(dir ?? "dist", { recursive: true, encoding: "utf8" })) {
+    writeBundle({ dir = "dist" }) {
+      for (const name of readdirSync(dir, { recursive: true, encoding: "utf8" })) {
         if (!/\.(js|css|html|svg)$/.test(name)) continue;
-        const path = join(dir ?? "dist", name);
+        const path = join(dir, name);
         const content = readFileSync(path);
         writeFileSync(`${path}.br`, brotliCompressSync(content));
         writeFileSync(`${path}.gz`, gzipSync(content, { level: 9 }));

@@ -7,7 +7,7 @@ self.addEventListener("install", (event) => {
   event.waitUntil(
     caches
       .open(CACHE)
-      .then((cache) => cache.addAll(["/", "/theme.js", "/favicon.svg", ...FILES.filter((file) => file !== "/index.html")]))
+      .then((cache) => cache.addAll(["/", "/theme.js", "/favicon.svg", ...FILES]))
       .then(() => self.skipWaiting()),
   );
 });

@@ -37,7 +37,7 @@ export function Layout() {
   const openPalette = useCallback(() => setPalette("open"), []);
   const explained = useEver(conversion !== undefined);
   const [changing, setChanging] = useState(false);
-  const heading = useRef<HTMLHeadingElement>(null);
+  const content = useRef<HTMLElement>(null);
   useUndoKeys();
   useGoKeys(openPalette);
   useEffect(() => {
@@ -55,7 +55,14 @@ export function Layout() {
   if (!tenant || changing) return <TenantChooser onDone={() => setChanging(false)} cancel={tenant !== ""} />;
   return (
     <DefaultRefresh.Provider value={template.refresh}>
-      <a className="skip" href="#content" onClick={() => heading.current?.focus()}>
+      <a
+        className="skip"
+        href="#content"
+        onClick={(event) => {
+          event.preventDefault();
+          content.current?.focus();
+        }}
+      >
         Skip to the figures
       </a>
       <div className="app">
@@ -63,9 +70,7 @@ export function Layout() {
         <div className="page">
           <header className="topbar">
             <div className="topbar-title">
-              <h1 ref={heading} tabIndex={-1}>
-                {template.name}
-              </h1>
+              <h1>{template.name}</h1>
               <p>{template.purpose}</p>
             </div>
             <div className="topbar-tools">
@@ -74,7 +79,7 @@ export function Layout() {
             </div>
             <FilterBar campaigns={template.path !== "/platform"} />
           </header>
-          <main id="content">
+          <main id="content" ref={content} tabIndex={-1}>
             <Outlet />
           </main>
         </div>

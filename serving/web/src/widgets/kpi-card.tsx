@@ -61,8 +61,9 @@ export function KpiCard({ id, width = 3 }: { id: MetricId; width?: Width }) {
                 <Arrow size={13} aria-hidden />
                 {writeChange(share)}
               </span>
-              <span className="muted">
-                {write(valueBefore, metric.unit, { currency, short: true })} {nameOfBefore(state.range)}
+              <span className="muted" title={`${write(valueBefore, metric.unit, { currency })} in ${nameOfBefore(state.range)}`}>
+                from {write(valueBefore, metric.unit, { currency, short: true })}
+                <span className="kpi-period">, {nameOfBefore(state.range)}</span>
               </span>
             </>
           )
