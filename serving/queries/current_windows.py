@@ -82,7 +82,9 @@ class CurrentWindows:
         Raises:
             ServingError: nothing is known because neither store answers, or the answer would be too large.
         """
-        listed, list_age = await self._listed(tenant_id, seconds)
+        # Without a campaign to ask the hot store about, the list is all that there is to wait for.
+        named = selection.campaign_ids or self._live(tenant_id)
+        listed, list_age = await self._listed(tenant_id, min(seconds, FIRST_LIST_SECONDS) if named else seconds)
         live = self._live(tenant_id)
         campaign_ids = selection.campaign_ids or sorted({window.campaign_id for window in (*listed, *live)})
         if not campaign_ids and list_age is None:
@@ -130,7 +132,7 @@ class CurrentWindows:
         held = self._history.last(tenant_id)
         if held is None:
             try:
-                async with asyncio.timeout(min(seconds, FIRST_LIST_SECONDS)):
+                async with asyncio.timeout(seconds):
                     return await self._history.get(tenant_id, 0.0, lambda: self._read_history(tenant_id))
             except (HistoryUnavailable, TimeoutError):
                 return [], None

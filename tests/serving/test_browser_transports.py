@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import time
 
@@ -245,7 +246,7 @@ async def test_no_call_is_answered_across_origins(server, tenant):
 async def test_the_web_app(clickhouse_process, redis_process, tmp_path):
     folder = tmp_path / "dist"
     chosen = options(clickhouse_process.port, redis_process.port, web_folder=str(folder))
-    async with running(chosen) as server, aiohttp.ClientSession(http_url(server)) as session:
+    async with running(chosen) as server, aiohttp.ClientSession(http_url(server), auto_decompress=False) as session:
 
         async def get(path):
             async with session.get(path) as response:
@@ -265,6 +266,14 @@ async def test_the_web_app(clickhouse_process, redis_process, tmp_path):
         status, text, cached = await get("/assets/app-1a2b.js")
         assert (status, text) == (200, "1")
         assert "immutable" in cached
+        (folder / "assets" / "app-1a2b.js.br").write_bytes(b"smaller")
+        (folder / "assets" / "app-1a2b.js.gz").write_bytes(gzip.compress(b"1"))
+        for accepted, encoding in (("gzip, br;q=0.9", "br"), ("gzip", "gzip"), ("zstd", None), ("", None)):
+            async with session.get("/assets/app-1a2b.js", headers={"accept-encoding": accepted}) as response:
+                assert response.status == 200
+                assert response.headers.get("content-encoding") == encoding
+                assert response.content_type == "text/javascript"
+                assert response.headers["vary"] == "Accept-Encoding"
         for missing in ("/assets/app-9.js", "/favicon.ico", "/assets/old"):
             assert (await get(missing))[0] == 404
         for outside in ("/..%2fsecret.txt", "/assets/..%2f..%2fsecret.txt", "/%2e%2e/secret.txt"):
