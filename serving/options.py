@@ -57,7 +57,7 @@ class Options:
     clickhouse_connections: int = _option("queries that run in ClickHouse at the same time", 16)
     clickhouse_timeout_ms: int = _option("a query that runs longer is stopped, ms", 8_000)
     redis_timeout_ms: int = _option("a Redis read that takes longer is given up, ms", 500)
-    answer_cache: bool = _option("keep answers in Redis, for half a second or until the figures of the past change", True)
+    answer_cache: bool = _option("keep answers in Redis: half a second, or until the figures of the past change", True)
     heartbeat_ms: int = _option("a live stream with no change sends a heartbeat this often, ms", 10_000)
     update_interval_ms: int = _option("a live stream sends changes at most this often, ms", 200)
     drain_seconds: float = _option("how long calls may go on after a stop signal, s", 10.0)
