@@ -1,4 +1,4 @@
-"""What attribution costs: a fact in the stream by length of path, and Markov training by number of journeys.
+"""What attribution costs: a fact in the stream by length of path and by settings, and training by number of journeys.
 
 `python -m bench.attribution [--journeys N] [--orders 1,2]`. The columns that travel between machines are the ratios;
 times are this machine's, at this moment. Processor time is measured, so that other load disturbs little.
@@ -17,7 +17,10 @@ import orjson
 from udfs.attribution.markov import train_markov
 from udfs.attribution.paths import PathCount
 from udfs.attribution.person import apply_facts
+from udfs.attribution.published_model import PublishedModel
 from udfs.attribution.settings import AttributionSettings
+from udfs.attribution.tenant_settings import TenantSettings, job_settings, settings_of
+from udfs.attribution.training import Kind, train
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,9 +52,49 @@ def person_facts(chance: random.Random, touches: int) -> list[list[Any]]:
     return [*facts, ["c", "acme", "ann", journey_id, "purchase", event_id(), end, end, 7, *sale]]
 
 
+def choices() -> dict[str, TenantSettings]:
+    """Return settings of tenants to compare: the job's, and more and more of what can be chosen."""
+    job = AttributionSettings()
+    model = PublishedModel("m", "", 0, {"email": 0.3, "search": 0.4, "social": 0.2, "direct": 0.05})
+    models = [*job.models, "data_driven"]
+    everything = {
+        "models": [*models, "custom_weights"],
+        "transforms": ["exposure", "trim(50)"],
+        "touch_filter": {"interaction_types": ["click"]},
+        "conversion_types": {"signup": {"lookback_days": 7}},
+    }
+    return {
+        "the job's": job_settings(job),
+        "own look-back": settings_of({"lookback_days": 30}, job, 1, []),
+        "and data_driven": settings_of({"models": models}, job, 1, [model]),
+        "and all the rest": settings_of(everything, job, 1, [model]),
+    }
+
+
+def measure_settings(touches: int = 5, rounds: int = 5) -> None:
+    """Print µs per fact under different settings, and the ratio to the job's own; the best of some rounds."""
+    job = AttributionSettings()
+    chance = random.Random(SEED)  # noqa: S311 - a benchmark, no secret
+    people = [person_facts(chance, touches) for _ in range(1_000)]
+    print(f"\n{'settings':>20} {'us/fact':>8} {'ratio':>6}   ({touches} touches and a conversion)")
+    base = 0.0
+    for name, tenant in choices().items():
+        costs = []
+        for _ in range(rounds):
+            began = time.process_time()
+            for person in people:
+                state: bytes | None = None
+                for fact in person:
+                    state = apply_facts(state, [fact], job, tenant).state
+            costs.append((time.process_time() - began) / sum(map(len, people)) * 1e6)
+        base = base or min(costs)
+        print(f"{name:>20} {min(costs):>8.1f} {min(costs) / base:>6.2f}")
+
+
 def measure_stream() -> None:
     """Print µs per fact and state bytes by path length, each fact on its own as in the worst batch."""
     settings = AttributionSettings()
+    tenant = job_settings(settings)
     chance = random.Random(SEED)  # noqa: S311 - a benchmark, no secret
     print(f"{'touches':>8} {'us/fact':>8} {'ratio':>6} {'state bytes':>12} {'per touch':>10}")
     base = 0.0
@@ -62,7 +105,7 @@ def measure_stream() -> None:
         for person in people:
             state: bytes | None = None
             for fact in person:
-                update = apply_facts(state, [fact], settings)
+                update = apply_facts(state, [fact], settings, tenant)
                 state = update.state
                 for attribution in update.attributions:
                     orjson.dumps(attribution)
@@ -102,13 +145,34 @@ def measure_training(number: int, orders: list[int]) -> None:
         print(f"{order:>8} {model.states:>8} {cost:>8.1f} {cost / number * 1e6:>11.1f} {peak:>8}", flush=True)
 
 
+def measure_kinds(number: int) -> None:
+    """Print seconds of processor time and peak memory of training and validating each kind on journeys in memory."""
+    counts: dict[tuple[str, ...], list[float]] = {}
+    for path in journeys(number):
+        sums = counts.setdefault(tuple(path.channels), [0.0, 0.0])
+        sums[0] += path.conversions
+        sums[1] += path.nulls
+    paths = [PathCount(path, won, won, lost) for path, (won, lost) in counts.items()]
+    training, held_out = paths[len(paths) // 5 :], paths[: len(paths) // 5]
+    print(
+        f"\n{'kind':>20} {'order':>6} {'seconds':>8} {'peak MB':>8}   ({number} journeys, {len(paths)} distinct paths)"
+    )
+    for kind, order in (*((Kind.MARKOV, order) for order in (1, 2)), *((kind, 1) for kind in Kind if kind != "markov")):
+        began = time.process_time()
+        train(kind, order, training, held_out)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        print(f"{kind.value:>20} {order:>6} {time.process_time() - began:>8.1f} {peak:>8}", flush=True)
+
+
 def main() -> None:
-    """Run both benchmarks."""
+    """Run the benchmarks."""
     parser = argparse.ArgumentParser(description="What attribution costs.")
     parser.add_argument("--journeys", type=int, default=1_000_000, help="journeys to train on (default: 1000000)")
     parser.add_argument("--orders", default="1,2", help="orders of the chain, comma-separated (default: 1,2)")
     arguments = parser.parse_args()
     measure_stream()
+    measure_settings()
+    measure_kinds(arguments.journeys)
     measure_training(arguments.journeys, [int(order) for order in arguments.orders.split(",")])
 
 
