@@ -39,8 +39,8 @@ class BatchDecoder:
         `outcome` is valid, quarantined or tick; `reasons` the codes separated by commas; `payload` the event as JSON
         with personal data hashed; `journey_fact` set for valid events of the journey family; `raw` the message as it
         came, for quarantined ones. Of a quarantined message everything that is known is given, else empty text and 0;
-        the tenant is the event's, or the key's when the event names none. `created_at` is 0 (unknown) where it cannot
-        be true.
+        the tenant is the event's, or the key's when the event names none or another one. `created_at` is 0 (unknown)
+        where it cannot be true.
 
         No message makes this fail. RegistryUnavailableError means that the whole batch has to be tried again.
         """
@@ -69,7 +69,7 @@ class BatchDecoder:
 
 def _decoded(reader: EventReader, record: dict[str, Any], value: bytes, key: str | None, append_time_ms: int) -> Row:
     event_type = reader.event_type
-    reasons = check(event_type, record, append_time_ms)
+    reasons = check(event_type, record, append_time_ms, key)
     envelope = record["envelope"]
     if not -OLDEST_BEHIND_MS <= envelope["created_at"] - append_time_ms <= LATEST_AHEAD_MS:
         envelope["created_at"] = 0  # unknown: one wrong clock must not spoil every figure on latency
@@ -82,7 +82,8 @@ def _decoded(reader: EventReader, record: dict[str, Any], value: bytes, key: str
     if not reasons:
         fact = journey_fact(event_type, record)
         return (VALID, "", *columns, reader.schema_id, payload.decode(), fact, None)
-    tenant_id = columns[0] or key or ""
+    # Whoever sends under a key answers for what comes under it: the tenant that is named has no part in it.
+    tenant_id = key if Reason.TENANT_MISMATCH in reasons else columns[0] or key or ""
     return (
         *(QUARANTINED, ",".join(reasons), tenant_id, *columns[1:]),
         *(reader.schema_id, payload.decode(), None, value),

@@ -18,19 +18,25 @@ Record = Mapping[str, Any]
 LATEST_AHEAD_MS = 5 * 60 * 1000
 OLDEST_BEHIND_MS = 90 * 24 * 60 * 60 * 1000
 
+# Micros, or a count. Sums are 64-bit integers, which pass their end without a word: 922 events at this limit still fit
+# into one sum. Real figures are nowhere near: in dong or rupiah, the most micros for the least money, the limit is
+# several hundred thousand US dollars in a single event. A tenth of it would refuse sound budgets in these currencies.
+LARGEST_METRIC = 10**16
+
 _LONGEST_TENANT_ID = 64
 _TENANT_ID = re.compile(r"[A-Za-z0-9._-]+")
 _CURRENCY = re.compile(r"[A-Z]+")
 _CURRENCY_LENGTH = 3
 
 
-def check(event_type: EventType, record: Record, append_time_ms: int) -> tuple[Reason, ...]:
+def check(event_type: EventType, record: Record, append_time_ms: int, key: str | None = None) -> tuple[Reason, ...]:
     """Every rule that the event breaks, each once and in the order of Reason; empty for a valid event.
 
-    `event_type` is the type that the record's schema stands for, `append_time_ms` the broker's append time.
+    `event_type` is the type that the record's schema stands for, `append_time_ms` the broker's append time, `key` the
+    message's key, which names the tenant whose event it is; without one the record's own tenant id stands.
     """
     found: list[Reason] = []
-    _check_envelope(event_type, record["envelope"], append_time_ms, found)
+    _check_envelope(event_type, record["envelope"], append_time_ms, key, found)
     _CHECKS[event_type](record, append_time_ms, found)
     return in_order(found) if found else ()
 
@@ -56,7 +62,9 @@ def _matches_currency(text: str) -> bool:
     return _CURRENCY.fullmatch(text) is not None
 
 
-def _check_envelope(event_type: EventType, envelope: Record, append_time_ms: int, found: list[Reason]) -> None:
+def _check_envelope(
+    event_type: EventType, envelope: Record, append_time_ms: int, key: str | None, found: list[Reason]
+) -> None:
     if not envelope["event_id"]:
         found.append(Reason.MISSING_EVENT_ID)
     tenant_id = envelope["tenant_id"]
@@ -64,6 +72,8 @@ def _check_envelope(event_type: EventType, envelope: Record, append_time_ms: int
         found.append(Reason.MISSING_TENANT_ID)
     elif not is_tenant_id(tenant_id):
         found.append(Reason.INVALID_TENANT_ID)
+    elif tenant_id != key and key:
+        found.append(Reason.TENANT_MISMATCH)
     stated_type = envelope["event_type"]
     if not stated_type:
         found.append(Reason.MISSING_EVENT_TYPE)
@@ -87,8 +97,12 @@ def _check_campaign(record: Record, append_time_ms: int, found: list[Reason]) ->
         found.append(Reason.MISSING_CAMPAIGN_ID)
     metrics = record["metrics"]
     impressions, clicks, conversions = metrics["impressions"], metrics["clicks"], metrics["conversions"]
-    if impressions < 0 or clicks < 0 or conversions < 0 or metrics["cost_micros"] < 0 or metrics["revenue_micros"] < 0:
+    cost, revenue = metrics["cost_micros"], metrics["revenue_micros"]
+    if impressions < 0 or clicks < 0 or conversions < 0 or cost < 0 or revenue < 0:
         found.append(Reason.NEGATIVE_METRIC)
+    most = LARGEST_METRIC
+    if impressions > most or clicks > most or conversions > most or cost > most or revenue > most:
+        found.append(Reason.METRIC_OUT_OF_RANGE)
     if not is_currency(metrics["currency"]):
         found.append(Reason.INVALID_CURRENCY)
     # An increment stands alone: a click may come in another event than its impression.
@@ -101,15 +115,21 @@ def _check_campaign(record: Record, append_time_ms: int, found: list[Reason]) ->
 
 def _check_launch(record: Record, append_time_ms: int, found: list[Reason]) -> None:
     _check_campaign(record, append_time_ms, found)
-    if record["budget_micros"] < 0:
-        found.append(Reason.NEGATIVE_METRIC)
+    _check_budget(record["budget_micros"], found)
 
 
 def _check_optimization(record: Record, append_time_ms: int, found: list[Reason]) -> None:
     _check_campaign(record, append_time_ms, found)
     budget = record["changes"]["budget_allocation_micros"]
-    if budget is not None and budget < 0:
+    if budget is not None:
+        _check_budget(budget, found)
+
+
+def _check_budget(budget_micros: int, found: list[Reason]) -> None:
+    if budget_micros < 0:
         found.append(Reason.NEGATIVE_METRIC)
+    elif budget_micros > LARGEST_METRIC:
+        found.append(Reason.METRIC_OUT_OF_RANGE)
 
 
 def _check_journey(record: Record, append_time_ms: int, found: list[Reason]) -> None:  # noqa: ARG001 - one shape for all
@@ -130,8 +150,11 @@ def _check_conversion(record: Record, append_time_ms: int, found: list[Reason]) 
     conversion = record["conversion"]
     if not is_currency(conversion["currency"]):
         found.append(Reason.INVALID_CURRENCY)
-    if conversion["value_micros"] < 0:
+    value = conversion["value_micros"]
+    if value < 0:
         found.append(Reason.NEGATIVE_VALUE)
+    elif value > LARGEST_METRIC:
+        found.append(Reason.METRIC_OUT_OF_RANGE)
     if conversion["kind"] != "conversion" and not conversion["original_event_id"]:
         found.append(Reason.MISSING_ORIGINAL_EVENT_ID)
 
@@ -139,10 +162,13 @@ def _check_conversion(record: Record, append_time_ms: int, found: list[Reason]) 
 def _check_personalization(record: Record, append_time_ms: int, found: list[Reason]) -> None:  # noqa: ARG001 - one shape for all
     if not record["customer_id"]:
         found.append(Reason.MISSING_CUSTOMER_ID)
+    most = LARGEST_METRIC
     for variant in record["variants"]:
-        if variant["views"] < 0 or variant["clicks"] < 0 or variant["conversions"] < 0:
+        views, clicks, conversions = variant["views"], variant["clicks"], variant["conversions"]
+        if views < 0 or clicks < 0 or conversions < 0:
             found.append(Reason.NEGATIVE_METRIC)
-            break
+        if views > most or clicks > most or conversions > most:
+            found.append(Reason.METRIC_OUT_OF_RANGE)
 
 
 _CHECKS: Mapping[EventType, Callable[[Record, int, list[Reason]], None]] = {

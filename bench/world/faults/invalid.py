@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from bench.world.customers import Customer
     from bench.world.journeys import JourneyMaker
 
+_OTHER_TENANTS = ("tenant-01", "tenant-02", "tenant-03", "somebody-else")
+# The most that the data contract allows; stated again, so that this and the rules cannot be wrong together.
+_LARGEST_METRIC = 10**16
+
 
 class Specimens:
     """Sound events of a tenant that belong to no journey of the world, to be broken or repeated."""
@@ -106,6 +110,12 @@ def _invalid_tenant_id(specimens: Specimens) -> Draft:
     return _envelope(specimens, tenant_id=specimens.rng.choice(("two words", "a/b", "ténant", "t" * 65, "semi;colon")))
 
 
+def _tenant_mismatch(specimens: Specimens) -> Draft:
+    own = specimens.maker.tenant.tenant_id
+    # The tenants of a world are numbered by default: most of the time the one that is named is a neighbour.
+    return _envelope(specimens, tenant_id=specimens.rng.choice([name for name in _OTHER_TENANTS if name != own]))
+
+
 def _unknown_event_type(specimens: Specimens) -> Draft:
     # The name of another record is as unknown to this one as a name that does not exist.
     return _envelope(specimens, event_type=specimens.rng.choice(("page_view", "CampaignLaunch", "campaign_launch")))
@@ -142,15 +152,28 @@ def _invalid_currency(specimens: Specimens) -> Draft:
     return draft
 
 
-def _negative_metric(specimens: Specimens) -> Draft:
-    name = specimens.rng.choice(
-        ("impressions", "clicks", "conversions", "cost_micros", "revenue_micros", "views", "variant clicks")
-    )
+def _number(specimens: Specimens, value: int) -> Draft:
+    """An event with `value` for one of its metrics."""
+    of_metrics = ("impressions", "clicks", "conversions", "cost_micros", "revenue_micros")
+    name = specimens.rng.choice((*of_metrics, "new budget", "views", "variant clicks"))
     if name in {"views", "variant clicks"}:
         draft = personalization(specimens.maker.tenant, specimens.rng)
-        _body(draft)["variants"][-1][name.removeprefix("variant ")] = -1
+        _body(draft)["variants"][-1][name.removeprefix("variant ")] = value
         return draft
-    return _metrics(specimens, "increment", **{name: -1})
+    if name == "new budget":
+        draft = specimens.campaign("increment")
+        _body(draft)["changes"] |= {"budget_allocation_micros": value}
+        return draft
+    return _metrics(specimens, "increment", **{name: value})
+
+
+def _metric_out_of_range(specimens: Specimens) -> Draft:
+    value = specimens.rng.choice((_LARGEST_METRIC + 1, 1 << 60, (1 << 63) - 1))
+    if specimens.rng.random() < 0.8:
+        return _number(specimens, value)
+    draft = specimens.conversion()
+    _body(draft)["conversion"]["value_micros"] = value
+    return draft
 
 
 def _negative_value(specimens: Specimens) -> Draft:
@@ -182,6 +205,7 @@ _BREAKERS: dict[str, Callable[[Specimens], Draft]] = {
     "missing_event_id": lambda specimens: _envelope(specimens, event_id=""),
     "missing_tenant_id": lambda specimens: _envelope(specimens, tenant_id=""),
     "invalid_tenant_id": _invalid_tenant_id,
+    "tenant_mismatch": _tenant_mismatch,
     "missing_event_type": lambda specimens: _envelope(specimens, event_type=""),
     "unknown_event_type": _unknown_event_type,
     "missing_event_time": lambda specimens: _envelope(specimens, event_time=specimens.rng.choice((0, -1))),
@@ -192,7 +216,8 @@ _BREAKERS: dict[str, Callable[[Specimens], Draft]] = {
     "missing_campaign_id": _missing_campaign_id,
     "missing_channel": _missing_channel,
     "invalid_currency": _invalid_currency,
-    "negative_metric": _negative_metric,
+    "negative_metric": lambda specimens: _number(specimens, -1),
+    "metric_out_of_range": _metric_out_of_range,
     "clicks_exceed_impressions": lambda specimens: _metrics(
         specimens, "report", impressions=10, clicks=11, conversions=1
     ),

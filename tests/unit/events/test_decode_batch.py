@@ -95,10 +95,23 @@ def test_without_a_tenant_in_the_event_the_key_has_it(key: str | None, tenant: s
     assert (found["reasons"], found["tenant_id"]) == ("missing_tenant_id", tenant)
 
 
-def test_a_tenant_in_the_event_goes_before_the_key() -> None:
+def test_an_invalid_tenant_in_the_event_goes_before_the_key() -> None:
     message = ENCODER.encode(changed(EventType.JOURNEY_START, "envelope.tenant_id", "a/b"))
     assert row(message, "acme")["tenant_id"] == "a/b"
-    assert row(ENCODER.encode(event(EventType.JOURNEY_START)), "other")["tenant_id"] == "acme"
+
+
+@pytest.mark.parametrize("kind", EventType)
+def test_an_event_of_another_tenant_than_its_key_is_filed_under_the_key(kind: EventType) -> None:
+    message = ENCODER.encode(event(kind))
+    found = row(message, "other")
+    assert (found["outcome"], found["reasons"], found["tenant_id"]) == ("quarantined", "tenant_mismatch", "other")
+    assert (found["event_id"], found["journey_fact"], found["raw"]) == ("e-1", None, message)
+
+
+def test_a_tenant_that_does_not_fit_its_key_is_one_reason_among_others() -> None:
+    record = changed(EventType.CONVERSION_EVENT, "conversion.value_micros", 10**16 + 1)
+    found = row(ENCODER.encode(record), "other")
+    assert (found["reasons"], found["tenant_id"]) == ("tenant_mismatch,metric_out_of_range", "other")
 
 
 SOUND = ENCODER.encode(event(EventType.CAMPAIGN_LAUNCH))
@@ -139,7 +152,7 @@ def test_a_clock_tick_is_no_event() -> None:
 
 
 def test_a_value_under_the_clocks_key_is_judged_as_any_other() -> None:
-    assert row(SOUND, CLOCK_TICK_KEY)["outcome"] == "valid"
+    assert row(SOUND, CLOCK_TICK_KEY)["reasons"] == "tenant_mismatch"
     assert row(b"x", CLOCK_TICK_KEY)["reasons"] == "bad_magic"
 
 
@@ -289,4 +302,4 @@ def test_any_batch_gives_typed_rows_with_an_outcome(messages: list[tuple[bytes |
 def test_the_reasons_of_a_batch_are_those_of_the_rules(drawn: tuple[EventType, dict[str, Any]]) -> None:
     kind, record = drawn
     found = row(ENCODER.encode(record, None, kind))
-    assert found["reasons"] == ",".join(check(kind, record, APPENDED_MS))
+    assert found["reasons"] == ",".join(check(kind, record, APPENDED_MS, "acme"))

@@ -12,10 +12,11 @@ from connectors.kafka.codec import subject_of
 from tests.unit.events.sample_events import APPENDED_MS, REGISTRY, changed, event, types_of, values
 from udfs.events.envelope import EventType, Family
 from udfs.events.reasons import Reason, in_order
-from udfs.events.rules import check
+from udfs.events.rules import LARGEST_METRIC, check
 
 MINUTES_5 = 300_000
 DAYS_90 = 7_776_000_000
+LARGEST = 10_000_000_000_000_000
 
 FRAMING = {Reason.EMPTY, Reason.TOO_LARGE, Reason.BAD_MAGIC, Reason.UNKNOWN_SCHEMA_ID, Reason.UNDECODABLE}
 
@@ -81,6 +82,21 @@ RULES: list[tuple[Reason, list[EventType], str, list[Any], list[Any]]] = [
     (Reason.NEGATIVE_METRIC, PERSONALIZATION, "variants.0.views", [-1], [0]),
     (Reason.NEGATIVE_METRIC, PERSONALIZATION, "variants.0.clicks", [-1], [0, 11]),
     (Reason.NEGATIVE_METRIC, PERSONALIZATION, "variants.0.conversions", [-1], [0, 3]),
+    (Reason.METRIC_OUT_OF_RANGE, CAMPAIGN, "metrics.impressions", [LARGEST + 1, 2**63 - 1], [LARGEST]),
+    (Reason.METRIC_OUT_OF_RANGE, CAMPAIGN, "metrics.cost_micros", [LARGEST + 1], [LARGEST]),
+    (Reason.METRIC_OUT_OF_RANGE, CAMPAIGN, "metrics.revenue_micros", [LARGEST + 1], [LARGEST]),
+    (Reason.METRIC_OUT_OF_RANGE, [EventType.CAMPAIGN_LAUNCH], "budget_micros", [LARGEST + 1], [LARGEST]),
+    (
+        Reason.METRIC_OUT_OF_RANGE,
+        [EventType.CAMPAIGN_OPTIMIZATION],
+        "changes.budget_allocation_micros",
+        [LARGEST + 1],
+        [LARGEST, None],
+    ),
+    (Reason.METRIC_OUT_OF_RANGE, PERSONALIZATION, "variants.0.views", [LARGEST + 1], [LARGEST]),
+    (Reason.METRIC_OUT_OF_RANGE, PERSONALIZATION, "variants.0.clicks", [LARGEST + 1], [LARGEST]),
+    (Reason.METRIC_OUT_OF_RANGE, PERSONALIZATION, "variants.0.conversions", [LARGEST + 1], [LARGEST]),
+    (Reason.METRIC_OUT_OF_RANGE, [CONVERSION], "conversion.value_micros", [LARGEST + 1, 2**63 - 1], [LARGEST]),
     (Reason.CLICKS_EXCEED_IMPRESSIONS, CAMPAIGN, "metrics.clicks", [1001], [1000]),
     (Reason.CONVERSIONS_EXCEED_CLICKS, CAMPAIGN, "metrics.conversions", [101], [100]),
     (Reason.NEGATIVE_VALUE, [CONVERSION], "conversion.value_micros", [-1, -(2**63)], [0]),
@@ -106,7 +122,48 @@ def test_a_value_at_the_limit_is_allowed(kind: EventType, path: str, value: Any)
 
 
 def test_every_reason_against_the_rules_is_tried() -> None:
-    assert {reason for reason, *_ in RULES} == set(Reason) - FRAMING
+    # A tenant that does not fit its key has tests of its own: it takes a key.
+    assert {reason for reason, *_ in RULES} == set(Reason) - FRAMING - {Reason.TENANT_MISMATCH}
+
+
+@pytest.mark.parametrize("kind", EventType)
+def test_the_tenant_is_that_of_the_key(kind: EventType) -> None:
+    assert check(kind, event(kind), APPENDED_MS, "acme") == ()
+    for other in ("acm", "ACME", "acme ", " ", "other"):
+        assert check(kind, event(kind), APPENDED_MS, other) == (Reason.TENANT_MISMATCH,)
+
+
+@pytest.mark.parametrize("key", [None, ""])
+def test_without_a_key_the_tenant_stands(key: str | None) -> None:
+    assert check(TOUCH, event(TOUCH), APPENDED_MS, key) == ()
+
+
+@pytest.mark.parametrize(("tenant", "reason"), [("", Reason.MISSING_TENANT_ID), ("a b", Reason.INVALID_TENANT_ID)])
+def test_what_is_no_tenant_does_not_differ_from_the_key(tenant: str, reason: Reason) -> None:
+    assert check(TOUCH, changed(TOUCH, "envelope.tenant_id", tenant), APPENDED_MS, "acme") == (reason,)
+
+
+@pytest.mark.parametrize("kind", CAMPAIGN)
+@pytest.mark.parametrize("name", ["clicks", "conversions"])
+def test_a_count_of_an_increment_has_a_limit(kind: EventType, name: str) -> None:
+    record = changed(kind, f"metrics.{name}", LARGEST)
+    record["metrics"]["kind"] = "increment"
+    assert check(kind, record, APPENDED_MS) == ()
+    record["metrics"][name] += 1
+    assert check(kind, record, APPENDED_MS) == (Reason.METRIC_OUT_OF_RANGE,)
+
+
+def test_sums_of_the_largest_metrics_fit() -> None:
+    assert LARGEST_METRIC == LARGEST
+    assert LARGEST * 922 < 2**63
+
+
+def test_variants_break_each_rule_once() -> None:
+    record = event(EventType.SEGMENT_UPDATE)
+    broken = {"views": LARGEST + 1, "clicks": -1, "conversions": 0}
+    record["variants"] = [record["variants"][0] | broken for _ in range(3)]
+    reasons = (Reason.NEGATIVE_METRIC, Reason.METRIC_OUT_OF_RANGE)
+    assert check(EventType.SEGMENT_UPDATE, record, APPENDED_MS) == reasons
 
 
 @pytest.mark.parametrize("kind", EventType)
@@ -159,11 +216,13 @@ def test_all_rules_of_a_report_at_once() -> None:
     record = event(EventType.CAMPAIGN_LAUNCH)
     record["campaign"]["campaign_id"] = ""
     record["metrics"] |= {"impressions": 1, "clicks": 2, "conversions": 3, "cost_micros": -1, "currency": "x"}
+    record["metrics"]["revenue_micros"] = LARGEST + 1
     record["budget_micros"] = -1
     assert check(EventType.CAMPAIGN_LAUNCH, record, APPENDED_MS) == (
         Reason.MISSING_CAMPAIGN_ID,
         Reason.INVALID_CURRENCY,
         Reason.NEGATIVE_METRIC,
+        Reason.METRIC_OUT_OF_RANGE,
         Reason.CLICKS_EXCEED_IMPRESSIONS,
         Reason.CONVERSIONS_EXCEED_CLICKS,
     )

@@ -95,8 +95,14 @@ def envelope(event_id: str, event_type: str, time: int, tenant: str) -> dict[str
     }
 
 
+def _tenant(message: dict[str, Any]) -> str:
+    return str(message["record"]["envelope"]["tenant_id"]) if message["record"] else ""
+
+
 def write(path: Any, *messages: dict[str, Any]) -> Any:
-    """Write a record file of these messages and return its path."""
+    """Write a record file of these messages and return its path. The key is that of a message (`key`), or the tenant
+    it names, or acme.
+    """
     lines = []
     for number, message in enumerate(messages):
         value = message.get("value", b"bytes")
@@ -104,7 +110,7 @@ def write(path: Any, *messages: dict[str, Any]) -> Any:
             "n": number,
             "produced_at": NOW,
             "value_b64": None if value is None else base64.b64encode(value).decode(),
-            "key": message.get("key", "acme"),
+            "key": message.get("key", _tenant(message) or "acme"),
             "schema": message["schema"],
             "fault": message.get("fault"),
             "record": message["record"],

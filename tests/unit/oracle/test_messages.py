@@ -18,6 +18,11 @@ def with_(message, part, **changes):
     return message
 
 
+def with_record(message, **parts):
+    message["record"] |= parts
+    return message
+
+
 CASES = {
     "valid": (campaign("e1", impressions=1), []),
     "no event id": (campaign(""), ["missing_event_id"]),
@@ -26,6 +31,10 @@ CASES = {
     "tenant of 65 characters": (campaign("e1", tenant="a" * 65), ["invalid_tenant_id"]),
     "tenant of 64 characters": (campaign("e1", tenant="a" * 64), []),
     "tenant with all that is allowed": (campaign("e1", tenant="A.b_c-9"), []),
+    "tenant without a key": (campaign("e1", tenant="b") | {"key": None}, []),
+    "tenant with an empty key": (campaign("e1", tenant="b") | {"key": ""}, []),
+    "tenant of another key": (campaign("e1", tenant="other") | {"key": "acme"}, ["tenant_mismatch"]),
+    "key in capital letters": (campaign("e1") | {"key": "ACME"}, ["tenant_mismatch"]),
     "tenant with a line break behind": (campaign("e1", tenant="acme\n"), ["invalid_tenant_id"]),
     "no type": (with_(campaign("e1"), "envelope", event_type=""), ["missing_event_type"]),
     "type of another record": (with_(campaign("e1"), "envelope", event_type="campaign_launch"), ["unknown_event_type"]),
@@ -47,6 +56,18 @@ CASES = {
             "e1", variants=[{"views": 1, "clicks": 0, "conversions": 0}, {"views": -1, "clicks": 0, "conversions": 0}]
         ),
         ["negative_metric"],
+    ),
+    "largest cost": (campaign("e1", cost_micros=10**16), []),
+    "cost above the largest": (campaign("e1", cost_micros=10**16 + 1), ["metric_out_of_range"]),
+    "largest value": (conversion("e1", NOW, 10**16), []),
+    "value above the largest": (conversion("e1", NOW, 10**16 + 1), ["metric_out_of_range"]),
+    "more views than can be": (
+        personalization("e1", variants=[{"views": 2**63 - 1, "clicks": -1, "conversions": 0}]),
+        ["metric_out_of_range", "negative_metric"],
+    ),
+    "budget above the largest": (
+        with_record(campaign("e1"), changes={"budget_allocation_micros": 10**16 + 1}),
+        ["metric_out_of_range"],
     ),
     "report with too many clicks": (campaign("e1", kind="report", clicks=1), ["clicks_exceed_impressions"]),
     "increment of a click": (campaign("e1", clicks=1), []),
@@ -83,10 +104,15 @@ def test_each_message_gets_the_reasons_it_deserves(tmp_path):
 
 
 def test_refused_messages_belong_to_the_tenant_of_the_record_or_of_the_key(tmp_path):
-    messages = [campaign("", tenant="bad id"), campaign("", tenant=""), poison("truncated", b"\x00\x01")]
+    messages = [
+        campaign("", tenant="bad id") | {"key": "acme"},
+        campaign("", tenant=""),
+        poison("truncated", b"\x00\x01"),
+        campaign("e1", tenant="other") | {"key": "acme"},
+    ]
     with Answer(write(tmp_path / "r", *messages)) as answer:
         rows = answer.rows("SELECT tenant_id, raw_md5 FROM messages ORDER BY n")
-    assert [tenant for tenant, _ in rows] == ["bad id", "acme", "acme"]
+    assert [tenant for tenant, _ in rows] == ["bad id", "acme", "acme", "acme"]
     assert rows[2][1] == hashlib.md5(b"\x00\x01").hexdigest()
 
 

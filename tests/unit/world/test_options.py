@@ -33,7 +33,7 @@ def test_a_value_that_is_not_allowed_is_named(name, value):
 
 
 def test_a_group_spreads_its_share():
-    shares = parse_faults("dup=0.02,dup_far=0.03,invalid=0.18")
+    shares = parse_faults("dup=0.02,dup_far=0.03,invalid=0.20")
     assert shares["dup_near"] == 0.01
     assert shares["dup_far"] == pytest.approx(0.04)
     assert {name: shares[name] for name in INVALID} == pytest.approx(dict.fromkeys(INVALID, 0.01))
