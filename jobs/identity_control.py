@@ -82,12 +82,17 @@ def _erase(sink: ArrowSink, customer: Customer, bootstrap: str, topic: str, wait
     before = rows_of(sink, customer, now_ms)
     send_command(bootstrap, topic, customer.tenant_id, erasure_line(*customer, now_ms))
     until = time.monotonic() + wait_seconds
-    while not is_erased(sink, customer, now_ms) and time.monotonic() < until:
+    after = before
+    while True:
+        erased = is_erased(sink, customer, now_ms)
+        if erased:
+            after = rows_of(sink, customer, now_ms)
+        if (erased and not any(after.values())) or time.monotonic() > until:
+            break
         time.sleep(POLL_SECONDS)
-    after = rows_of(sink, customer, now_ms)
     for table, count in before.items():
         print(f"{table:24} {count:8} rows before {after[table]:8} after")
-    if is_erased(sink, customer, now_ms) and not any(after.values()):
+    if erased and not any(after.values()):
         return 0
     print(f"error: not erased within {wait_seconds:g} s; is a job with the stage identity running?", file=sys.stderr)
     return 1

@@ -125,15 +125,16 @@ def write_persons(sink: ArrowSink, persons: Sequence[tuple[Customer, str]], revi
 
 
 def erase(sink: ArrowSink, customer: Customer, erased_at_ms: int) -> None:
-    """Delete a customer's events up to a moment (UTC ms) and all other rows of the customer, and note the erasure.
+    """Have a customer's events up to a moment (UTC ms) and all other rows of the customer deleted; note the erasure.
 
-    Credits that rest on events after the moment are to be derived again by the caller. Rows are out of every answer
-    when this returns; ClickHouse takes them off the disk when it next merges the parts. Blocks and raises as
+    Rows that are written after this call stay. ClickHouse deletes in the background, because the stream must not wait
+    for it: `rows_of` tells when no answer holds the rows any more. Off the disk they are when the parts are next
+    merged. Credits that rest on events after the moment are to be derived again by the caller. Blocks and raises as
     `ArrowSink.command`.
     """
     for table in ERASED:
         sink.command(
-            f"DELETE FROM {table} WHERE {_rows_of(table)}",  # noqa: S608 - a name of the constant above
+            f"DELETE FROM {table} WHERE {_rows_of(table)} SETTINGS lightweight_deletes_sync = 0",  # noqa: S608 - a constant
             {"tenant": customer.tenant_id, "customer": customer.customer_id, "until_ms": erased_at_ms},
             f"erasure from {table}",
         )
@@ -151,7 +152,7 @@ def rows_of(sink: ArrowSink, customer: Customer, until_ms: int) -> dict[str, int
 
 
 def is_erased(sink: ArrowSink, customer: Customer, erased_at_ms: int) -> bool:
-    """Tell whether an erasure of this moment (UTC ms) or a later one is noted, which comes after all its deletions."""
+    """Tell whether an erasure of this moment (UTC ms) or a later one is noted: its deletions are under way."""
     rows = sink.rows(
         "SELECT count() FROM erasures FINAL WHERE tenant_id = {tenant:String} AND customer_id = {customer:String} "
         "AND erased_at >= fromUnixTimestamp64Milli({at:Int64}, 'UTC')",

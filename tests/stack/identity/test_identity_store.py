@@ -12,6 +12,7 @@ from connectors.clickhouse.identity import (
     read_facts,
     rows_of,
 )
+from tests.serving.local_stores import wait_until
 from tests.stack.identity.stored_journey import SETTINGS, START_MS, StoredTenant
 from udfs.attribution.person import apply_facts
 from udfs.identity.device_graph import Erasure, Withdrawal
@@ -99,12 +100,13 @@ def test_an_erasure_reaches_every_table_and_the_persons_left(acme):
     }
     acme.change(Erasure("dev-7", at))
     assert acme.credits() == {"c1": (10_000_001, {"t2": 10_000_001})}
-    assert set(rows_of(acme.sink, customer, at).values()) == {0}
+    wait_until(lambda: set(rows_of(acme.sink, customer, at).values()) == {0}, "deletion")
     assert rows_of(acme.sink, customer, START_MS * 2)["events"] == 1
     # Then ann: her conversion goes with its credits.
     acme.change(Erasure("ann", at))
+    ann = Customer(acme.tenant_id, "ann")
+    wait_until(lambda: set(rows_of(acme.sink, ann, at).values()) == {0}, "deletion")
     assert acme.credits() == {}
-    assert set(rows_of(acme.sink, Customer(acme.tenant_id, "ann"), at).values()) == {0}
     assert rows(acme, "SELECT count() FROM erasures FINAL WHERE tenant_id = {tenant:String}") == [(2,)]
 
 
