@@ -83,6 +83,10 @@ class Options:
     )
     tenant_calls_per_second: float = _option("calls of a tenant that this server answers in the long run", 1_000.0)
     tenant_burst: int = _option("calls of a tenant that may come at once", 2_000)
+    otlp_endpoint: str = _option(
+        "where spans are sent, OTLP over HTTP, http(s)://host:4318/v1/traces; empty: nowhere", ""
+    )
+    trace_ratio: float = _option("share of the calls without a traceparent whose spans are sent", 1.0)
     tls_certificate: str = _option("PEM file with the certificate chain of both ports; read again when it changes", "")
     tls_key: str = _option("PEM file with its private key", "")
 
@@ -103,6 +107,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "update_interval_ms": (0, 60_000),
     "drain_seconds": (0, 600),
     "score_series": (0, 100_000),
+    "trace_ratio": (0, 1),
     "session_hours": (0.1, 24 * 30),
     "tenant_calls_per_second": (0.1, 1_000_000),
     "tenant_burst": (1, 1_000_000),
@@ -131,7 +136,10 @@ def check(options: Options) -> Options:  # noqa: C901 - one plain rule after the
     """
     if not _BROKERS.fullmatch(options.kafka_bootstrap):
         raise _refuse("kafka_bootstrap", options.kafka_bootstrap, "host:port[,host:port…]")
-    for name, schemes in (("clickhouse_url", {"http", "https"}), ("redis_url", {"redis", "rediss"})):
+    addresses = [("clickhouse_url", {"http", "https"}), ("redis_url", {"redis", "rediss"})]
+    if options.otlp_endpoint:
+        addresses.append(("otlp_endpoint", {"http", "https"}))
+    for name, schemes in addresses:
         parts = urlsplit(getattr(options, name))
         if parts.scheme not in schemes or not parts.hostname:
             raise _refuse(name, getattr(options, name), f"{' or '.join(sorted(schemes))}://host:port")

@@ -27,6 +27,7 @@ from serving.handlers.watch import Pace
 from serving.live.hub import LiveHub
 from serving.live.kafka_feed import KafkaFeed
 from serving.metrics import ServingMetrics
+from serving.observability import tracing
 from serving.observability.consumer_lag import ConsumerLag
 from serving.observability.pipeline_figures import PipelineFigures
 from serving.observability.store_health import StoreHealth
@@ -60,6 +61,7 @@ class Process:
         self.certificates = (
             Certificates(Path(options.tls_certificate), Path(options.tls_key)) if options.tls_certificate else None
         )
+        self._traces = tracing.set_up(options.otlp_endpoint, options.trace_ratio)
         self.metrics = ServingMetrics()
         address = ClickHouseAddress.parse(options.clickhouse_url, options.clickhouse_database)
         self.history = History(
@@ -146,6 +148,8 @@ class Process:
         await self.answer_cache.close()
         await self.history.close()
         await self.access.close()
+        if self._traces is not None:
+            await asyncio.to_thread(self._traces.shutdown)
 
     async def _forget_idle(self) -> None:
         while True:

@@ -24,6 +24,7 @@ from serving.live.signals import (
     read_window,
     tenant_of,
 )
+from serving.observability import tracing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -208,6 +209,7 @@ class LiveHub:
             if len(self._observed) > CONVERSIONS_OBSERVED:
                 self._observed.popitem(last=False)
             self._observe_latency("attribution", conversion.created_ms)
+            tracing.event_visible(tenant_id, conversion.conversion_id, conversion.created_ms, "attribution")
 
     def _observe_latency(self, stage: str, created_ms: int) -> None:
         """Observe how long ago an event was made that is visible from now on.

@@ -14,6 +14,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from connectors.clickhouse.client import error_code, is_transient
 from serving.errors import Reason, ServingError
+from serving.observability.tracing import store_span, trace_headers
 from serving.queries.circuit_breaker import CircuitBreaker
 
 if TYPE_CHECKING:
@@ -104,8 +105,9 @@ class History:
         began = time.monotonic()
         outcome = "failed"
         try:
-            async with asyncio.timeout(limit):
-                rows = await self._with_retries(sql, parameters, began + limit)
+            with store_span("clickhouse", name):
+                async with asyncio.timeout(limit):
+                    rows = await self._with_retries(sql, parameters, began + limit)
             outcome = "answered"
         except TimeoutError:
             outcome = "timed_out"
@@ -159,7 +161,9 @@ class History:
             try:
                 client = await self._connected()
                 settings = SETTINGS | {"max_execution_time": max(1, math.ceil(until - time.monotonic()))}
-                result = await client.query(sql, parameters=dict(parameters), settings=settings)
+                result = await client.query(
+                    sql, parameters=dict(parameters), settings=settings, transport_settings=trace_headers()
+                )
             except Exception as error:  # noqa: BLE001 - a garbled answer may raise anything
                 raise self._judged(error) from None
             except BaseException:

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from connectors.redis.cache import campaign_key
 from serving.live.signals import MalformedSignalError, read_json, read_window
+from serving.observability.tracing import store_span
 from serving.queries.circuit_breaker import CircuitBreaker
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ class HotStore:
             async with asyncio.timeout(self._timeout):
                 for attempt in range(1, ATTEMPTS + 1):
                     try:
-                        entries = await self._pipeline(tenant_id, campaign_ids)
+                        with store_span("redis", "newest_windows"):
+                            entries = await self._pipeline(tenant_id, campaign_ids)
                         break
                     except redis.exceptions.ConnectionError:
                         if attempt == ATTEMPTS:

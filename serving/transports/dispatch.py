@@ -19,6 +19,7 @@ import grpc
 from serving.access.audit import rows_of
 from serving.errors import Reason, ServingError
 from serving.handlers.call import Call
+from serving.observability import tracing
 from serving.relational.audit_log import Action
 
 if TYPE_CHECKING:
@@ -77,29 +78,34 @@ class Dispatch:
             ServingError: nothing else, so that nothing else can reach a client.
         """
         began = time.monotonic()
-        code = grpc.StatusCode.CANCELLED
+        code, outcome = grpc.StatusCode.CANCELLED, "CANCELLED"
         admission: Admission | None = None
         self._calls += 1
+        span = tracing.call_span(method.full_name, headers)
         try:
             _admit(self._calls, self._options.max_calls, Reason.TOO_MANY_CALLS)
             allowed = self._allowed_seconds(remaining_seconds)
-            async with asyncio.timeout(allowed):
-                action = Action.EXPORT if export else Action.READ
-                admission = await self._gate.admit(headers, method.full_name, request.tenant_id, action)
-                call = Call(admission.tenant_id, began + allowed, refresh=wants_refresh(headers))
-                response = await self._unary[method.full_name](request, call)
-                await self._gate.note(admission, request, response)
+            with tracing.within(span):
+                async with asyncio.timeout(allowed):
+                    action = Action.EXPORT if export else Action.READ
+                    admission = await self._gate.admit(headers, method.full_name, request.tenant_id, action)
+                    if "conversion_id" in method.input_type.fields_by_name:
+                        tracing.link_event(span, admission.tenant_id, request.conversion_id)
+                    call = Call(admission.tenant_id, began + allowed, refresh=wants_refresh(headers))
+                    response = await self._unary[method.full_name](request, call)
+                    await self._gate.note(admission, request, response)
         except Exception as error:  # noqa: BLE001 - the border: whatever it is, the client gets a code and not a stack
             translated = translate(error, method.full_name)
-            code = translated.code
+            code, outcome = translated.code, translated.reason
             if admission is not None:
                 await self._gate.note(admission, request, outcome=translated.reason)
             raise translated from None
         else:
-            code = grpc.StatusCode.OK
+            code, outcome = grpc.StatusCode.OK, "OK"
             return response
         finally:
             self._calls -= 1
+            tracing.end_call(span, admission.tenant_id if admission else "", outcome)
             names = (method.containing_service.full_name, method.name)
             self._metrics.calls.labels(*names, code.name).inc()
             self._metrics.call_seconds.labels(*names).observe(time.monotonic() - began)
@@ -118,6 +124,7 @@ class Dispatch:
         names = (method.containing_service.full_name, method.name)
         self._streams += 1
         self._metrics.streams.labels(*names).inc()
+        span = tracing.call_span(method.full_name, headers)
         try:
             _admit(self._streams, self._options.max_streams, Reason.TOO_MANY_STREAMS)
             admission = await self._gate.admit(headers, method.full_name, request.tenant_id, Action.STREAM)
@@ -127,8 +134,9 @@ class Dispatch:
             async with (
                 aclosing(handler(request, Call(admission.tenant_id))) as responses,
                 aclosing(self._gate.guarded(responses, admission)) as allowed,
+                aclosing(tracing.each_within(span, allowed)) as traced,
             ):
-                async for response in allowed:
+                async for response in traced:
                     rows += rows_of(response)
                     yield response
             code, outcome = grpc.StatusCode.OK, "OK"
@@ -139,6 +147,7 @@ class Dispatch:
         finally:
             if admission is not None:
                 self._gate.note_end(admission, rows, outcome)
+            tracing.end_call(span, admission.tenant_id if admission else "", outcome)
             self._streams -= 1
             self._metrics.streams.labels(*names).dec()
             self._metrics.calls.labels(*names, code.name).inc()

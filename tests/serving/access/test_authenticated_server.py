@@ -15,7 +15,6 @@ import pytest_asyncio
 from connectrpc.errors import ConnectError
 from google.protobuf import message_factory
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tributary.v1 import alerts_pb2, attribution_pb2, campaign_metrics_pb2, quality_pb2
 
 from serving.access.__main__ import main as access_command
 from serving.access.authorization import NEEDED
@@ -23,20 +22,17 @@ from serving.access.roles import PERMISSIONS, Role
 from serving.access.tokens import LEEWAY_SECONDS
 from serving.options import OptionError, Options, check
 from serving.relational.audit_log import entries_of
+from serving.transports.charts import CHARTS, LIVE
 from tests.serving.access.oidc_client import AUDIENCE, CLIENT_ID, CLIENT_SECRET
 from tests.serving.browser_clients import answer, browser_client, connect_details, http_url, updates
 from tests.serving.local_stores import ROOT, free_port
 from tests.serving.running_server import details, next_message, options, refusal, running
+from tests.serving.test_tenant_isolation import METHODS as CONTRACT
+from tests.serving.test_tenant_isolation import request_of
 
 pytestmark = pytest.mark.asyncio
 
-FILES = (campaign_metrics_pb2, attribution_pb2, alerts_pb2, quality_pb2)
-METHODS = {
-    method.full_name: method
-    for file in FILES
-    for service in file.DESCRIPTOR.services_by_name.values()
-    for method in service.methods
-}
+METHODS = {method.full_name: method for method in CONTRACT}
 SECRET = "of the tests, and of no use elsewhere"
 OPERATOR = "the operators token"
 GET = METHODS["tributary.v1.CampaignMetricsService.GetCampaignMetrics"]
@@ -79,20 +75,6 @@ def bearer(credentials):
     return (("authorization", f"Bearer {credentials}"),)
 
 
-def request_of(method, tenant):
-    request = message_factory.GetMessageClass(method.input_type)(tenant_id=tenant)
-    fields = method.input_type.fields_by_name
-    if "range" in fields:
-        request.range.last.FromSeconds(3600)
-    if "grain" in fields:
-        request.grain = campaign_metrics_pb2.GRAIN_MINUTE
-    if "model" in fields:
-        request.model = "linear"
-    if "conversion_id" in fields:
-        request.conversion_id = "none"
-    return request
-
-
 async def over_grpc(server, method, tenant, metadata):
     """The outcome of a call: None, or (code, reason)."""
     path = f"/{method.containing_service.full_name}/{method.name}"
@@ -125,7 +107,7 @@ async def over_connect(server, method, tenant, metadata, client):
 
 def plain(outcome):
     """What is not about access: there is no such conversion."""
-    return None if outcome == ("NOT_FOUND", "CONVERSION_NOT_FOUND") else outcome
+    return None if outcome and outcome[0] == "NOT_FOUND" else outcome
 
 
 async def test_every_method_is_closed_on_every_transport(server, oidc, tenant):
@@ -149,7 +131,63 @@ async def test_every_method_is_closed_on_every_transport(server, oidc, tenant):
                 assert plain(await way(server, method, tenant, good)) is None
                 seen = NEEDED[method.full_name] in PERMISSIONS[Role.VIEWER]
                 expected = None if seen else ("PERMISSION_DENIED", "PERMISSION_MISSING")
-                assert await way(server, method, tenant, viewer) == expected
+                assert plain(await way(server, method, tenant, viewer)) == expected
+
+
+async def test_every_path_is_closed(server, oidc, tenant):
+    good = dict(bearer(token(oidc, "marketing_analyst", tenant)))
+
+    async def status(client, path, headers, method="GET", named=tenant):
+        path = path.replace("{tenant}", named)
+        query = {} if "{tenant}" in path or named in path else {"tenant_id": named}
+        body = {"json": {"tenant_id": named}} if method == "POST" else {"params": query}
+        async with client.request(
+            method, f"{http_url(server)}/api/v1/dashboard/{path}", headers=headers, **body
+        ) as got:
+            return got.status
+
+    paths = ["metrics", *(f"charts/{chart}" for chart in CHARTS), "realtime/{tenant}"]
+    asked = [("GET", path, {}) for path in paths] + [("POST", "filters", {})]
+    asked += [("GET", f"realtime/{{tenant}}?stream={name}", {"accept": "text/event-stream"}) for name in LIVE]
+    async with aiohttp.ClientSession() as client:
+        for method, path, headers in asked:
+            assert await status(client, path, headers, method) == 401, path
+            assert await status(client, path, headers | {"x-tenant-id": tenant}, method) == 401, path
+            assert await status(client, path, headers | good, method, "other") == 403, path
+            assert await status(client, path, headers | good, method) in {200, 400, 404}, path
+        url = f"{http_url(server)}/api/v1/dashboard/realtime/{{}}"
+        for name in LIVE:
+            for headers, seen in (({}, tenant), (good, "other")):
+                async with client.ws_connect(f"{url.format(seen)}?stream={name}", headers=headers) as socket:
+                    said = await socket.receive_json(timeout=30)
+                    assert said["error"]["status"] in {"UNAUTHENTICATED", "PERMISSION_DENIED"}
+                    assert (await socket.receive(timeout=30)).type is aiohttp.WSMsgType.CLOSE
+            async with client.ws_connect(f"{url.format(tenant)}?stream={name}", headers=good) as socket:
+                assert "snapshot" in await socket.receive_json(timeout=30)
+
+
+async def test_a_file_needs_its_own_permission_and_is_in_the_audit_log(server, oidc, tenant):
+    async def fetched(role, path, wanted):
+        headers = dict(bearer(token(oidc, role, tenant, sub=role)))
+        query = {"tenant_id": tenant, "format": wanted, "last": "60s"}
+        url = f"{http_url(server)}/api/v1/dashboard/{path}"
+        async with aiohttp.ClientSession() as client, client.get(url, params=query, headers=headers) as response:
+            return response.status
+
+    for role, path, wanted, status in (
+        ("viewer", "metrics", "json", 200),
+        ("viewer", "metrics", "csv", 403),
+        ("marketing_director", "metrics", "csv", 200),
+        ("marketing_director", "charts/counts", "json", 200),
+        ("marketing_director", "charts/counts", "csv", 403),
+        ("marketing_analyst", "charts/counts", "csv", 200),
+        ("cmo", "metrics", "csv", 200),
+        ("cmo", "charts/counts", "csv", 403),
+    ):
+        assert await fetched(role, path, wanted) == status, (role, path, wanted)
+    with server.process.access.database.transaction() as connection:
+        entries = entries_of(connection, tenant, 0, 2**53, 100)
+    assert sum(e.action == "export" and e.outcome == "OK" for e in entries) == 3
 
 
 async def test_executives_need_a_second_factor(server, oidc, tenant):
