@@ -1,0 +1,122 @@
+"""The planned graph of the measurement job: what a savepoint rests on, and what must not be planned twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs.options import USUAL_STAGES, Stage
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ADDRESSES = ["--kafka-bootstrap", "h:9092", "--clickhouse-url", "http://h:8123", "--redis-url", "redis://h:6379/0"]
+# A stage that works alone, and the operator that no other stage plans. Alerts watch the windows of another stage.
+OWN_OPERATOR = {
+    Stage.EVENTS: "sum-tallies",
+    Stage.CAMPAIGN_METRICS: "request-revisions",
+    Stage.JOURNEYS: "attribute-persons",
+    Stage.IDENTITY: "link-customers",
+    Stage.ALERTS: "watch-rules",
+}
+ALONE = [stage for stage in Stage if stage is not Stage.ALERTS]
+# key_by puts a map without state before the keyed operator, and PyFlink has no call to give it a uid.
+KEY_BY = "_stream_key_by_map_operator"
+# A plan takes seconds of processor time, which is minutes on a machine that others work on.
+PLANNING_SECONDS = 900
+
+
+def start(*arguments):
+    # The processes hash differently, so that a plan that depends on the order of a set is noticed.
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(process):
+    try:
+        return process.communicate(timeout=PLANNING_SECONDS)
+    finally:
+        process.kill()
+
+
+def start_planning(*variants):
+    return start(Path(__file__).with_name("plan_job.py"), *(json.dumps([*ADDRESSES, *more]) for more in variants))
+
+
+def planned(process):
+    out, errors = ended(process)
+    assert process.returncode == 0, errors
+    return json.loads(out.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def plans():
+    """The usual job by `first` and `second`, each planned by a process of its own, and every stage alone by its name.
+
+    `everything` has all stages in one job.
+    """
+    first = start_planning([], ["--stages", ",".join(Stage)])
+    second = start_planning([], *(["--stages", stage] for stage in ALONE))
+    try:
+        usual, everything = planned(first)
+        usual_again, *alone = planned(second)
+    finally:
+        second.kill()
+    named = {"first": usual, "second": usual_again, "everything": everything}
+    return named | dict(zip(ALONE, alone, strict=True))
+
+
+PLANS = ["first", "everything", *ALONE]
+
+
+@pytest.mark.parametrize("which", PLANS)
+def test_every_operator_has_a_name_and_a_uid_of_its_own(plans, which):
+    assert len(plans[which]) > 10
+    assert [uid for uid, name in plans[which] if not name] == []
+    assert [name for uid, name in plans[which] if not uid and name != KEY_BY] == []
+    uids = [uid for uid, _ in plans[which] if uid]
+    assert sorted(uids) == sorted(set(uids))
+
+
+def test_two_plans_of_one_program_have_equal_uids(plans):
+    assert plans["first"] == plans["second"]
+
+
+@pytest.mark.parametrize("which", PLANS)
+def test_the_topic_is_read_and_deduplicated_once(plans, which):
+    names = [name.partition("[")[0] for _, name in plans[which]]
+    assert names.count("Source: marketing_events") == 1
+    assert names.count("Deduplicate") == 1
+
+
+def test_a_job_has_the_operators_of_its_stages_and_no_others(plans):
+    asked = {"first": set(USUAL_STAGES), "everything": set(Stage)} | {stage: {stage} for stage in ALONE}
+    assert set(OWN_OPERATOR) == set(Stage)
+    for which, stages in asked.items():
+        uids = {uid for uid, _ in plans[which]}
+        assert {stage for stage, own in OWN_OPERATOR.items() if own in uids} == stages, which
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--stages", "events,nope"], ["--stages is 'nope'; allowed: events, campaign_metrics, journeys"]),
+        (["--dedup-hours", "0"], ["--dedup-hours is 0; allowed: 1 to 2160"]),
+        (["--lookback-days", "soon"], ["--lookback-days", "'soon'", "int"]),
+    ],
+)
+def test_a_wrong_option_ends_the_program_with_a_message(arguments, said):
+    process = start(REPOSITORY / "jobs" / "measurement.py", *ADDRESSES, *arguments)
+    out, errors = ended(process)
+    assert process.returncode == 2
+    assert out == ""
+    assert "Traceback" not in errors
+    assert all(part in errors for part in said), errors
