@@ -70,7 +70,7 @@ class Options:
     )
     watermark_delay_ms: int = _option("how far the watermark trails the newest append time of a partition, ms", 1_000)
     idle_timeout_ms: int = _option("a partition silent for so long no longer holds the watermark, ms", 5_000)
-    clock_tick_ms: int = _option("a quiet partition gets a clock tick this often, ms; 0: another job does it", 500)
+    clock_tick_ms: int = _option("a quiet partition gets a clock tick this often, ms; 0: another job does it", 250)
     dedup_hours: int = _option("how long the stream remembers event ids, hours", 24)
     micro_batch_ms: int = _option("journey facts are handed to Python in batches of this length, ms", 200)
     lookback_days: int = _option("touchpoints up to this old are credited, days", 30)
