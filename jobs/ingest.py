@@ -15,7 +15,7 @@ from pyflink.table import DataTypes, Schema, TableDescriptor
 from pyflink.table.udf import ScalarFunction, udf
 
 from connectors.clickhouse.event_rows import EVENT_ROW, FORMAT, event_lines
-from connectors.clickhouse.refusals import refusals, store_refusals
+from connectors.clickhouse.refusals import message, refusals, store_refusals
 from connectors.kafka.decode_batch import QUARANTINED, TICK, VALID
 from connectors.kafka.topics import Topics
 from jobs.options import Options, Stage, Start
@@ -113,7 +113,7 @@ class DecodeEvents(ScalarFunction):  # type: ignore[misc]
                 with self._quarantined.timed(len(rows)):
                     store_refusals(self._sink, records)
                 for row, record in zip(rows, records, strict=True):
-                    refused[row] = record.message()
+                    refused[row] = message(record)
         columns["refused"] = refused
         columns["shard"] = [
             shard(tenant, customer)

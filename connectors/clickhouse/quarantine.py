@@ -52,7 +52,7 @@ class Refused:
     event_type: str
     schema_id: int
     raw: bytes
-    status: str
+    status: str = "quarantined"
 
     @property
     def position(self) -> str:
