@@ -219,7 +219,7 @@ def link(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> 
     updates = (
         changes.key_by(lambda row: row[0], key_type=Types.STRING())
         .process(
-            KeepDeviceGraph(IdentitySettings(), settings(options)),
+            KeepDeviceGraph(IdentitySettings(threshold=options.identity_threshold), settings(options)),
             output_type=Types.ROW_NAMED(["tenant_id", "text"], [Types.STRING(), Types.STRING()]),
         )
         .name("Link customers to persons")

@@ -75,6 +75,7 @@ class Options:
     micro_batch_ms: int = _option("journey facts are handed to Python in batches of this length, ms", 200)
     lookback_days: int = _option("touchpoints up to this old are credited, days", 30)
     half_life_days: float = _option("half-life of the time-decay model, days", 7.0)
+    identity_threshold: float = _option("probability from which on two customers of one network are linked", 0.7)
     journey_retention_days: int = _option("how long a person's touchpoints and conversions are kept, days", 90)
 
     @property
@@ -92,6 +93,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "micro_batch_ms": (20, 5_000),
     "lookback_days": (1, 365),
     "half_life_days": (0.01, 365),
+    "identity_threshold": (0.5, 0.99),  # a link must be more likely true than not
     "journey_retention_days": (1, 400),
 }
 _BROKERS = re.compile(r"[^\s:,]+:\d{1,5}(,[^\s:,]+:\d{1,5})*")

@@ -7,6 +7,7 @@ reading began. Written again the same facts give the same credits.
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from connectors.clickhouse.identity import (
     write_links,
     write_persons,
 )
+from udfs.attribution.settings import SettingsError
 from udfs.attribution.tenant_settings import job_settings, read_settings
 from udfs.identity.derived_credits import derive_credits
 from udfs.identity.identifiers import Kind
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from udfs.attribution.settings import AttributionSettings
     from udfs.attribution.tenant_settings import TenantSettings
     from udfs.identity.device_graph import GraphUpdate
+
+log = logging.getLogger(__name__)
 
 DAY_MS = 86_400_000
 PROBABLE = "customer_id"
@@ -133,4 +137,9 @@ def _certainty(kind: Kind) -> float:
 
 
 def _settings(update: TenantUpdate, settings: AttributionSettings) -> TenantSettings:
-    return read_settings(update.settings, settings)[1] if update.settings else job_settings(settings)
+    try:
+        return read_settings(update.settings, settings)[1] if update.settings else job_settings(settings)
+    except SettingsError as error:
+        # It was good when the job took it: the job's own bounds have changed since, or the program is older.
+        log.error("a tenant's settings cannot be used any more, the job's are in force: %s", error.name)  # noqa: TRY400
+        return job_settings(settings)

@@ -12,9 +12,11 @@ from connectors.clickhouse.identity import (
     read_facts,
     rows_of,
 )
+from connectors.clickhouse.rederive import read_update, rederive, update_text
 from tests.serving.local_stores import wait_until
 from tests.stack.identity.stored_journey import SETTINGS, START_MS, StoredTenant
 from udfs.attribution.person import apply_facts
+from udfs.attribution.tenant_settings import record_of
 from udfs.identity.device_graph import Erasure, Withdrawal
 from udfs.identity.identifiers import Identifier, Kind
 
@@ -132,6 +134,16 @@ def test_probable_links_are_stored_with_their_probability(acme):
     ) == [
         (3,)  # the three on the network, no pair
     ]
+
+
+def test_the_tenants_own_settings_are_used_while_they_can_be(acme):
+    merged(acme)
+    update = acme.graph.again(["ann"])
+    record = record_of(acme.tenant_id, 3, START_MS, {"models": ["linear", "first_touch"], "lookback_days": 1}, [])
+    for text, models in ((record.decode(), {"linear", "first_touch"}), ('{"kind": "?"}', set(SETTINGS.models))):
+        line = update_text(acme.tenant_id, acme.graph.newest_day, update, text)
+        ((attribution,),) = rederive(acme.sink, [read_update(line)], SETTINGS)
+        assert set(attribution["models"]) == models
 
 
 def test_facts_are_those_of_the_customers_asked_for(acme, store):
