@@ -47,7 +47,8 @@ def define(t_env: StreamTableEnvironment, options: Options) -> str:
         .option("format", "raw")
         .build(),
     )
-    shards = ", ".join(str(shard) for shard in range(SHARDS))
+    # The array must hang on the record: of a constant one the planner makes a table to join with, whose rows expire.
+    shards = ", ".join(f"{shard} + MOD(CHAR_LENGTH(record), 1)" for shard in range(SHARDS))
     return (
         f"SELECT shards.shard, record FROM control CROSS JOIN UNNEST(ARRAY[{shards}]) AS shards (shard) "  # noqa: S608 - constants
         "WHERE record IS NOT NULL"
