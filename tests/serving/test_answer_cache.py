@@ -134,14 +134,15 @@ async def test_a_cache_that_is_down_is_left_out(clickhouse_process, redis_proces
     store(history_address, tenant, "c1", at)
     async with (
         FaultyStore(redis_process.port) as hot,
-        running(options(clickhouse_process.port, hot.port, answer_cache=True, redis_timeout_ms=200)) as server,
+        running(options(clickhouse_process.port, hot.port, answer_cache=True, redis_timeout_ms=1_000)) as server,
     ):
         hot.set(mood)
-        for _ in range(8):
+        # Each tries to read and to write: five faults open the circuit.
+        for _ in range(4):
             assert await campaigns(server, request) == {"c1"}
         assert not server.process.answer_cache.breaker.closed
         hot.set(Mood.FORWARD)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while not count(server, "cache"):
                 assert await campaigns(server, request) == {"c1"}
                 await asyncio.sleep(0.05)
