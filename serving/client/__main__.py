@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -27,6 +29,7 @@ from tributary.v1 import campaign_metrics_pb2 as campaign_pb
 from tributary.v1 import quality_pb2 as quality_pb
 
 from serving.client import tables
+from serving.client.connection import connect
 from serving.errors import STATUS_DETAILS_KEY, ServingError
 from serving.transports.charts import CHARTS
 from serving.transports.query_parameters import read_request
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
+CREDENTIALS = "TRIBUTARY_CREDENTIALS"
+"""Where a token or service key is read from: a process list shows options."""
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 LENGTH = re.compile(r"(\d+)([smhdw])")
 GRAINS = {
@@ -279,7 +284,12 @@ COMMANDS = {
 
 def parser() -> argparse.ArgumentParser:
     """Build the command line."""
-    made = argparse.ArgumentParser(prog="python -m serving.client", description=__doc__, allow_abbrev=False)
+    made = argparse.ArgumentParser(
+        prog="python -m serving.client",
+        description=__doc__,
+        epilog=f"A token or service key is read from {CREDENTIALS}.",
+        allow_abbrev=False,
+    )
     commands = made.add_subparsers(dest="command", required=True, metavar="command")
     for name, groups in COMMANDS.items():
         doc = getattr(Client, name.replace("-", "_")).__doc__ or ""
@@ -287,6 +297,8 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--address", default="127.0.0.1:50051", help="host:port of the server (default: %(default)s)"
         )
+        command.add_argument("--tls", action="store_true", help="over TLS, trusting the system's authorities")
+        command.add_argument("--authority", type=Path, help="over TLS, trusting the authorities in this PEM file")
         command.add_argument("--tenant", required=True, help="whose figures")
         command.add_argument("--timeout", type=float, default=10.0, help="deadline in seconds (default: %(default)s)")
         command.add_argument("--json", action="store_true", help="print one JSON object a line")
@@ -337,7 +349,14 @@ def _add(command: argparse.ArgumentParser, group: str) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     chosen = parser().parse_args(arguments)
-    with grpc.insecure_channel(chosen.address) as channel:
+    try:
+        connected = connect(
+            chosen.address, tls=chosen.tls, authority=chosen.authority, credentials=os.environ.get(CREDENTIALS, "")
+        )
+    except OSError as error:
+        print(f"--authority: {error.strerror}", file=sys.stderr)
+        return 2
+    with connected as channel:
         try:
             getattr(Client(channel, chosen), chosen.command.replace("-", "_"))()
         except grpc.RpcError as error:

@@ -20,6 +20,7 @@ from serving.access.__main__ import main as access_command
 from serving.access.authorization import NEEDED
 from serving.access.roles import PERMISSIONS, Role
 from serving.access.tokens import LEEWAY_SECONDS
+from serving.client.__main__ import main as client_command
 from serving.options import OptionError, Options, check
 from serving.relational.audit_log import entries_of
 from serving.transports.charts import CHARTS, LIVE
@@ -196,14 +197,25 @@ async def test_executives_need_a_second_factor(server, oidc, tenant):
     assert await over_grpc(server, GET, tenant, bearer(token(oidc, "cmo", tenant))) is None
 
 
-async def test_a_service_key_made_on_the_command_line_opens_the_server(server, tenant, relational_url, capsys):
+async def test_a_service_key_made_on_the_command_line_opens_the_server(
+    server, tenant, relational_url, capsys, monkeypatch
+):
     def command(*arguments):
         assert access_command(["--relational-url", relational_url, *arguments]) == 0
         return capsys.readouterr().out
 
     command("tenants", "add", tenant)
     made = command("keys", "create", "--tenant", tenant, "--name", "BI", "--scope", "view_campaigns")
-    key = bearer(made.split('"key": "')[1].split('"')[0])
+    secret = made.split('"key": "')[1].split('"')[0]
+    asked = ["freshness", "--address", f"127.0.0.1:{server.process.grpc.port}", "--tenant", tenant]
+    assert await asyncio.to_thread(client_command, asked) == 1
+    assert "CREDENTIALS_MISSING" in capsys.readouterr().err
+    monkeypatch.setenv("TRIBUTARY_CREDENTIALS", secret)
+    assert await asyncio.to_thread(client_command, asked) == 0
+    watched = ["watch", *asked[1:], "--cursor", "not a cursor", "--once"]
+    assert await asyncio.to_thread(client_command, watched) == 1
+    assert "INVALID_RESUME_CURSOR" in capsys.readouterr().err
+    key = bearer(secret)
     assert await over_grpc(server, GET, tenant, key) is None
     assert await over_grpc(server, GET, "other", key) == ("PERMISSION_DENIED", "TENANT_MISMATCH")
     counts = METHODS["tributary.v1.QualityService.GetCounts"]

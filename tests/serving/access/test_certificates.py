@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.access.certificates import Certificates
+from serving.client.__main__ import main as client_command
 from serving.process import Process
 from tests.serving.local_stores import ROOT
 from tests.serving.running_server import FakeFeed, NoLag, options
@@ -106,6 +107,12 @@ async def test_both_ports_speak_tls_and_take_over_a_new_certificate(
         url = f"https://127.0.0.1:{ports[1]}/healthz"
         async with aiohttp.ClientSession() as client, client.get(url, ssl=trusting) as response:
             assert response.status == 200
+        trusted = tmp_path / "authority.pem"
+        trusted.write_bytes(authority.pem)
+        asked = ["freshness", "--address", f"127.0.0.1:{ports[0]}", "--tenant", "t1", "--json"]
+        assert await asyncio.to_thread(client_command, [*asked, "--authority", str(trusted)]) == 0
+        assert await asyncio.to_thread(client_command, [*asked, "--tls", "--timeout", "5"]) == 1
+        assert client_command([*asked, "--authority", str(tmp_path / "none.pem")]) == 2
         _, _, renewed = authority.issue(tmp_path)
         assert renewed != serial
         assert process.certificates.reload()
