@@ -34,6 +34,8 @@ const persister: Persister = {
   removeClient: () => del(KEY).catch(() => undefined),
 };
 
+export const forgetLastKnown = (): Promise<void> => del(KEY);
+
 /** What is kept, and for how long. `tenant` is the one that is shown: nothing of another is kept. */
 export function persistence(tenant: () => string): Omit<PersistQueryClientOptions, "queryClient"> {
   return {

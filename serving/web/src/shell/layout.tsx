@@ -1,6 +1,6 @@
 /** The frame of every page: navigation, title, filters, and what the page says about its connection. */
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
-import { Command, Monitor, Moon, RefreshCw, Sun, Building2 } from "lucide-react";
+import { Command, LogOut, Monitor, Moon, RefreshCw, Sun, Building2 } from "lucide-react";
 import { lazy, Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { Button } from "react-aria-components/Button";
 import { useIsFetching, useQueryClient } from "@tanstack/react-query";
@@ -8,12 +8,14 @@ import { AlertState } from "../gen/tributary/v1/alerts_pb";
 import { DefaultRefresh } from "../data/selection";
 import { useLiveAlerts } from "../data/live";
 import { LiveRefresh } from "../data/live-refresh";
+import { signOut, useAccess } from "../data/session";
 import { FilterBar } from "../filters/filter-bar";
 import { Picker } from "../filters/picker";
 import { LAST_TENANT, REFRESH, useChangeSearch, useDashboardState, type Refresh } from "../filters/search-state";
 import { useUndoKeys } from "../filters/undo";
 import { ConnectionStatus } from "./connection-status";
 import { useGoKeys } from "./go-keys";
+import { SignIn } from "./sign-in";
 import { TEMPLATES } from "./templates";
 import { TenantChooser } from "./tenant-chooser";
 import { chooseTheme, useThemeChoice, type ThemeChoice } from "./theme";
@@ -38,6 +40,7 @@ export function Layout() {
   const explained = useEver(conversion !== undefined);
   const [changing, setChanging] = useState(false);
   const content = useRef<HTMLElement>(null);
+  const access = useAccess();
   useUndoKeys();
   useGoKeys(openPalette);
   useEffect(() => {
@@ -52,7 +55,11 @@ export function Layout() {
     }
   }, [tenant]);
   if (!template) return null;
-  if (!tenant || changing) return <TenantChooser onDone={() => setChanging(false)} cancel={tenant !== ""} />;
+  if (access.known === "signed-out") return <SignIn />;
+  const barred = access.known === "session" && !access.session.all_tenants && tenant !== "" && !(tenant in access.session.tenants);
+  if (!tenant || barred || changing) {
+    return <TenantChooser access={access} onDone={() => setChanging(false)} cancel={tenant !== "" && !barred} />;
+  }
   return (
     <DefaultRefresh.Provider value={template.refresh}>
       <a
@@ -104,6 +111,7 @@ function useEver(value: boolean): boolean {
 
 function Sidebar({ onTenant, onPalette }: { onTenant: () => void; onPalette: () => void }) {
   const { tenant } = useDashboardState();
+  const access = useAccess();
   const alerts = useLiveAlerts(tenant);
   const raised = [...alerts.items.values()].filter(({ state }) => state === AlertState.RAISED).length;
   const choice = useThemeChoice();
@@ -137,6 +145,12 @@ function Sidebar({ onTenant, onPalette }: { onTenant: () => void; onPalette: () 
         </ul>
       </nav>
       <div className="sidebar-end">
+        {access.known === "session" && !access.session.all_tenants && (
+          <Button className="button button-quiet" onPress={() => void signOut()}>
+            <LogOut size={15} aria-hidden />
+            <span>Sign out</span>
+          </Button>
+        )}
         <Button className="button button-quiet" onPress={onPalette} aria-keyshortcuts="Control+K">
           <Command size={15} aria-hidden />
           <span>Commands</span>

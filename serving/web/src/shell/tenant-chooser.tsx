@@ -1,5 +1,6 @@
-/** Asks which tenant to show, while the server leaves that to whoever reaches it. */
+/** Asks which tenant to show. */
 import { useState } from "react";
+import type { Access, Session } from "../data/session";
 import { isTenant, LAST_TENANT, useChangeSearch } from "../filters/search-state";
 
 function lastTenant(): string {
@@ -10,10 +11,45 @@ function lastTenant(): string {
   }
 }
 
-export function TenantChooser({ onDone, cancel }: { onDone: () => void; cancel: boolean }) {
+interface Props {
+  access: Access;
+  onDone: () => void;
+  cancel: boolean;
+}
+
+/** Whoever is signed in chooses among their tenants; the demo user names any. */
+export function TenantChooser({ access, onDone, cancel }: Props) {
+  const change = useChangeSearch();
+  const choose = (tenant: string) => {
+    // Filters name campaigns and conversions of the tenant before.
+    change({ tenant, campaign: undefined, conversion: undefined, currency: undefined });
+    onDone();
+  };
+  if (access.known === "session" && !access.session.all_tenants) return <OwnTenants tenants={access.session.tenants} choose={choose} />;
+  return <AnyTenant choose={choose} cancel={cancel ? onDone : undefined} />;
+}
+
+function OwnTenants({ tenants, choose }: { tenants: Session["tenants"]; choose: (tenant: string) => void }) {
+  const names = Object.keys(tenants);
+  return (
+    <main className="welcome">
+      <div className="welcome-card">
+        <h1>{names.length ? "Which tenant?" : "No tenant yet"}</h1>
+        {names.length === 0 && <p className="muted">Your account may see no tenant. An administrator of your company can change that.</p>}
+        {names.map((name) => (
+          <button key={name} type="button" className="button" onClick={() => choose(name)}>
+            {name}
+            {tenants[name]?.mfa_required && <span className="muted">needs a second factor</span>}
+          </button>
+        ))}
+      </div>
+    </main>
+  );
+}
+
+function AnyTenant({ choose, cancel }: { choose: (tenant: string) => void; cancel: (() => void) | undefined }) {
   const [text, setText] = useState(lastTenant);
   const [wrong, setWrong] = useState(false);
-  const change = useChangeSearch();
   return (
     <main className="welcome">
       <form
@@ -22,10 +58,7 @@ export function TenantChooser({ onDone, cancel }: { onDone: () => void; cancel: 
           event.preventDefault();
           const tenant = text.trim();
           setWrong(!isTenant(tenant));
-          if (!isTenant(tenant)) return;
-          // Filters name campaigns and conversions of the tenant before.
-          change({ tenant, campaign: undefined, conversion: undefined, currency: undefined });
-          onDone();
+          if (isTenant(tenant)) choose(tenant);
         }}
       >
         <h1>Which tenant?</h1>
@@ -54,7 +87,7 @@ export function TenantChooser({ onDone, cancel }: { onDone: () => void; cancel: 
             Show the figures
           </button>
           {cancel && (
-            <button type="button" className="button" onClick={onDone}>
+            <button type="button" className="button" onClick={cancel}>
               Cancel
             </button>
           )}
