@@ -156,7 +156,7 @@ class GrpcClient:
     async def watch(self) -> AsyncGenerator[tuple[str, str, int], None]:
         """Watch over the next channel."""
         method, request = methods()["watch"], request_of("watch", self._tenant)
-        call = next(self._next).unary_stream(
+        call: Any = next(self._next).unary_stream(
             f"/{method.containing_service.full_name}/{method.name}",
             type(request).SerializeToString,
             message_factory.GetMessageClass(method.output_type).FromString,
