@@ -5,7 +5,8 @@
     python -m jobs.identity_control show     --tenant acme --customer c-1
 
 `erase` waits until the job has deleted every row of the customer and shows how many there were before and are after. It
-returns 1 when some are left. The password of ClickHouse is read from TRIBUTARY_CLICKHOUSE_PASSWORD.
+returns 1 when some are left. What Redis holds of the customer is deleted too. Passwords are read from
+TRIBUTARY_CLICKHOUSE_PASSWORD and TRIBUTARY_REDIS_PASSWORD.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from redis import RedisError
 
 from connectors.clickhouse.arrow_sink import ArrowSink
 from connectors.clickhouse.client import ClickHouseAddress
 from connectors.clickhouse.identity import Customer, is_erased, links_of, rows_of
 from connectors.kafka.identity_commands import CommandNotSentError, send_command
 from connectors.kafka.topics import Topics
+from connectors.redis.erasure import forget_customer
 from udfs.identity.identifiers import Identifier, Kind
 from udfs.identity.lines import erasure_line, withdrawal_line
 
@@ -41,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--topic-prefix", default="", help="as given to the job")
     made.add_argument("--clickhouse-url", default="http://127.0.0.1:19092", help="(default: the local stack's)")
     made.add_argument("--clickhouse-database", default="tributary", help="(default: tributary)")
+    made.add_argument("--redis-url", default="redis://127.0.0.1:19093/0", help="(default: the local stack's)")
     commands = made.add_subparsers(dest="command", required=True)
     erase = commands.add_parser("erase", help="delete all that is known of a customer until now")
     erase.add_argument("--wait", type=float, default=WAIT_SECONDS, metavar="S", help="wait so long for the job")
@@ -56,25 +60,31 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns 0 when it was done, 1 when a store or broker stood in the way or rows are left."""
-    chosen = _parser().parse_args(arguments)
+    try:
+        return _run(_parser().parse_args(arguments))
+    except (CommandNotSentError, ClickHouseError, RedisError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(chosen: argparse.Namespace) -> int:
     address = ClickHouseAddress.parse(chosen.clickhouse_url, chosen.clickhouse_database)
     password = os.environ.get("TRIBUTARY_CLICKHOUSE_PASSWORD", address.password)
     sink = ArrowSink(replace(address, password=password))
     customer = Customer(chosen.tenant, chosen.customer)
     topic = Topics(chosen.topic_prefix).identity_commands
-    try:
-        if chosen.command == "show":
-            print("\n".join(links_of(sink, customer)))
-            return 0
-        if chosen.command == "withdraw":
-            link = Identifier(Kind(chosen.kind), chosen.value)
-            send_command(chosen.kafka_bootstrap, topic, *customer[:1], withdrawal_line(*customer, link))
-            print("withdrawn; the job derives anew what rested on the link")
-            return 0
-        return _erase(sink, customer, chosen.kafka_bootstrap, topic, chosen.wait)
-    except (CommandNotSentError, ClickHouseError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    if chosen.command == "show":
+        print("\n".join(links_of(sink, customer)))
+        return 0
+    if chosen.command == "withdraw":
+        link = Identifier(Kind(chosen.kind), chosen.value)
+        send_command(chosen.kafka_bootstrap, topic, chosen.tenant, withdrawal_line(*customer, link))
+        print("withdrawn; the job derives anew what rested on the link")
+        return 0
+    done = _erase(sink, customer, chosen.kafka_bootstrap, topic, chosen.wait)
+    deleted = forget_customer(chosen.redis_url, os.environ.get("TRIBUTARY_REDIS_PASSWORD"), *customer)
+    print(f"{'redis':24} {deleted:8} keys deleted")
+    return done
 
 
 def _erase(sink: ArrowSink, customer: Customer, bootstrap: str, topic: str, wait_seconds: float) -> int:
