@@ -29,6 +29,7 @@ from udfs.attribution.settings import SettingsError
 from udfs.attribution.tenant_settings import read_settings
 from udfs.identity.device_graph import DeviceGraph
 from udfs.identity.lines import CommandError, read_change
+from udfs.identity.records import is_derived_alone
 from udfs.identity.settings import IdentitySettings
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SETTINGS, PERSON = "settings", "person/"
-"""Keys of a tenant's attribution settings beside the graph's texts, and how those of persons begin."""
+SETTINGS, PERSON, CUSTOMER = "settings", "person/", "customer/"
+"""Key of a tenant's attribution settings beside the graph's texts, and how those of persons and customers begin."""
 SETTINGS_BEGIN = '{"kind"'
 """How a record of the control topic begins; see `record_of`."""
 PERSONS_PER_ROW = 200
@@ -89,7 +90,7 @@ class KeepDeviceGraph(KeyedProcessFunction):  # type: ignore[misc]
             yield self._row(tenant_id, graph, update)
 
     def _take_settings(self, tenant_id: str, record: str) -> Iterator[Row]:
-        """Keep a tenant's newer attribution settings, and derive its persons of several customers by them."""
+        """Keep a tenant's newer attribution settings, and derive by them whoever is derived."""
         try:
             of_tenant, new = read_settings(record, self._attribution)
             held = self._texts.get(SETTINGS)
@@ -102,8 +103,11 @@ class KeepDeviceGraph(KeyedProcessFunction):  # type: ignore[misc]
         if not newer:
             return
         self._texts.put(SETTINGS, record)
-        keys = list(self._texts.keys())
-        persons = sorted(key.removeprefix(PERSON) for key in keys if key.startswith(PERSON))
+        persons = sorted(
+            key.partition("/")[2]
+            for key, text in self._texts.items()
+            if key.startswith(PERSON) or (key.startswith(CUSTOMER) and is_derived_alone(text))
+        )
         graph = DeviceGraph(self._texts, self._settings)
         for first in range(0, len(persons), PERSONS_PER_ROW):
             yield self._row(tenant_id, graph, graph.again(persons[first : first + PERSONS_PER_ROW]))

@@ -53,8 +53,8 @@ class Context:
     def remove(self, key):
         self.texts.pop(key, None)
 
-    def keys(self):
-        return iter(self.texts)
+    def items(self):
+        return iter(list(self.texts.items()))
 
 
 @pytest.fixture
@@ -110,9 +110,12 @@ def test_a_bad_command_is_counted_and_names_nobody(stage, context, caplog):
 
 def test_newer_settings_of_the_tenant_derive_its_persons_again(stage):
     stage(seen("ann", device_id="d-7"), seen("bob", device_id="d-7"), seen("cy"))
+    # Once derived always derived: also who is alone again.
+    stage(seen("dan,1", device_id="d-8"), seen('eve,"",1', device_id="d-8"))
+    stage(withdrawal_line("acme", "dan,1", Identifier(Kind.DEVICE_ID, "d-8")))
     record = record_of("acme", 2, NOW_MS, {"models": ["linear"]}, []).decode()
     (update,) = stage(record)
-    assert customers([update]) == [("ann", "bob")]
+    assert customers([update]) == [("ann", "bob"), ("dan,1",), ('eve,"",1',)]
     assert update.settings == record
     assert stage(record) == []
     assert stage(record_of("acme", 1, NOW_MS, {}, []).decode()) == []
