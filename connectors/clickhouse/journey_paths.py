@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 # Events in a slice: their columns take about 60 bytes each, here and in the server.
 SLICE_EVENTS = 500_000
+# Each slice looks through all events of the time. A batch can wait for a store that is busy with the stream, so a
+# read that timed out is tried again for longer than the stream would.
+RETRY_FOR_SECONDS = 300.0
 
 _SELECTION = """
     tenant_id = {tenant:String} AND event_time >= fromUnixTimestamp64Milli({since:Int64})
@@ -102,7 +105,9 @@ def read_journeys(sink: ArrowSink, query: JourneyQuery, progress: Callable[[int,
 
 
 def _table(sink: ArrowSink, parameters: dict[str, Any]) -> pa.Table:
-    return with_retries(lambda: sink.client().query_arrow(_SLICE, parameters=parameters), "read of journeys")
+    return with_retries(
+        lambda: sink.client().query_arrow(_SLICE, parameters=parameters), "read of journeys", seconds=RETRY_FOR_SECONDS
+    )
 
 
 def journeys_of(table: pa.Table, lookback_ms: int) -> Iterator[JourneyPath]:

@@ -192,7 +192,7 @@ def test_too_little_to_train_on_and_wrong_calls_are_said(history_address, topic,
 
 def test_a_store_that_is_down_is_said(topic, capsys, monkeypatch):
     words = ["--tenant", "acme", "--clickhouse-url", f"http://127.0.0.1:{free_port()}"]
-    monkeypatch.setattr(journey_paths, "with_retries", lambda action, what: action())
+    monkeypatch.setattr(journey_paths, "with_retries", lambda action, what, seconds: action())
     monkeypatch.setattr("connectors.clickhouse.arrow_sink.with_retries", lambda action, what: action())
     assert train_attribution.main(words) == 1
     assert capsys.readouterr().err.startswith("error: ")
