@@ -2,7 +2,7 @@
  *
  * Kept are sums and counts. A conversion with its customer is not kept.
  */
-import { QueryClient } from "@tanstack/react-query";
+import { onlineManager, QueryClient } from "@tanstack/react-query";
 import type { PersistedClient, Persister, PersistQueryClientOptions } from "@tanstack/react-query-persist-client";
 import { del, get, set } from "idb-keyval";
 import { mayRetry } from "./errors";
@@ -14,6 +14,9 @@ const FRESH_MS = 5_000;
 const MOST_RETRIES = 2;
 // Changes with the shape of what is kept: what another version kept is not read.
 const SHAPE = "1";
+
+// The library hears of changes only: a page that is opened without a network would take itself for online.
+onlineManager.setOnline(navigator.onLine);
 
 export const queryClient = new QueryClient({
   defaultOptions: {

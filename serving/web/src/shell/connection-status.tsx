@@ -1,10 +1,11 @@
 /** What the page says about its connection, in words and with the age of what is shown. */
 import { CloudOff, TriangleAlert } from "lucide-react";
-import { onlineManager, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
 import { useLiveAlerts } from "../data/live";
 import type { Phase } from "../data/live-stream";
 import { useNow } from "../data/now";
+import { useOnline } from "../data/online";
 import { useDashboardState } from "../filters/search-state";
 import { writeAge } from "../figures/format";
 
@@ -24,10 +25,7 @@ const PATIENCE_MS = 6_000;
 export function ConnectionStatus() {
   const { tenant } = useDashboardState();
   const { phase, heardAt } = useLiveAlerts(tenant);
-  const online = useSyncExternalStore(
-    (listener) => onlineManager.subscribe(listener),
-    () => onlineManager.isOnline(),
-  );
+  const online = useOnline();
   const now = useNow();
   const since = useSince(phase);
   const shown: Phase = online ? phase : "offline";

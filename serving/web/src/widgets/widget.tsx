@@ -9,6 +9,7 @@ import type { Answer } from "../data/campaign-queries";
 import { useDashboardState } from "../filters/search-state";
 import { writeAge } from "../figures/format";
 import { useNow } from "../data/now";
+import { useOnline } from "../data/online";
 import { saveCsv } from "./csv";
 import { FigureTable, type TableData } from "./figure-table";
 import "./table.css";
@@ -142,6 +143,7 @@ function Failure({ error, height, retry }: { error: unknown; height: number; ret
 export function Provenance({ query }: { query: UseQueryResult<Answer<unknown>> }) {
   const { timeZone } = useDashboardState();
   const now = useNow();
+  const online = useOnline();
   const answer = query.data;
   if (!answer) return <span>&nbsp;</span>;
   const degraded = writeDegraded(answer.provenance);
@@ -153,7 +155,7 @@ export function Provenance({ query }: { query: UseQueryResult<Answer<unknown>> }
       </Warning>
     );
   }
-  if (query.fetchStatus === "paused") return <Warning>Offline. Last known figures, {writeAge(now - query.dataUpdatedAt)} old.</Warning>;
+  if (!online) return <Warning>Offline. Last known figures, {writeAge(now - query.dataUpdatedAt)} old.</Warning>;
   return <span>{writeFreshness(answer.provenance, timeZone)}</span>;
 }
 
