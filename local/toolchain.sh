@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks the programs that the stack needs from the system, and installs the missing ones with apt when it may.
-# Needed: Python 3.11, Java 17 or newer, Maven, redis-server. Optional: prometheus.
+# Needed: Python 3.11, Java 17 or newer, Maven, redis-server. Optional: prometheus, and chromium, in which the dashboards are tested.
 set -euo pipefail
 
 missing=() wanted=()
@@ -29,11 +29,12 @@ need mvn maven
 need redis-server redis-server
 optional=()
 command -v prometheus >/dev/null 2>&1 || optional+=(prometheus)
+command -v chromium >/dev/null 2>&1 || optional+=(chromium)
 [ "${#wanted[@]}" -eq 0 ] && [ "${#optional[@]}" -eq 0 ] && exit 0
 
-without_prometheus() { echo "toolchain: prometheus is not installed; the stack starts without it"; }
+without_optional() { echo "toolchain: not installed: $1; the stack starts without prometheus, and without chromium the dashboards cannot be tested"; }
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-    [ "${#wanted[@]}" -eq 0 ] && { without_prometheus; exit 0; }
+    [ "${#wanted[@]}" -eq 0 ] && { without_optional "${optional[*]}"; exit 0; }
     echo "toolchain: missing: ${missing[*]}" >&2
     echo "toolchain: as root on Debian or Ubuntu: apt-get install --no-install-recommends ${wanted[*]} ${optional[*]}" >&2
     exit 1
@@ -56,7 +57,10 @@ if [ "${#wanted[@]}" -gt 0 ] && ! quietly install -y --no-install-recommends "${
     echo "toolchain: apt-get could not install ${wanted[*]}; install them by hand and run make again" >&2
     exit 1
 fi
-if [ "${#optional[@]}" -gt 0 ] && ! quietly install -y --no-install-recommends "${optional[@]}"; then
-    without_prometheus
-fi
+# One by one: a system may have the one and not the other.
+unavailable=()
+for package in "${optional[@]}"; do
+    quietly install -y --no-install-recommends "$package" || unavailable+=("$package")
+done
+[ "${#unavailable[@]}" -eq 0 ] || without_optional "${unavailable[*]}"
 rm -f "$apt_log"
