@@ -299,7 +299,7 @@ async def test_client_prints_every_answer(clickhouse_process, redis_process, his
     insert_alerts(history_address, [alert_record(tenant, "a1", updated_ms=now)])
     insert_counts(history_address, [(tenant, end, "quarantined", "negative_metric", 3)])
     async with running(options(clickhouse_process.port, redis_process.port)) as server:
-        address = ["--address", f"127.0.0.1:{server.process.grpc.port}", "--tenant", tenant]
+        address = ["--address", f"127.0.0.1:{server.process.grpc.port}", "--tenant", tenant, "--timeout", "60"]
 
         async def said(*arguments):
             assert await asyncio.to_thread(client, [*arguments, *address]) == 0
