@@ -32,6 +32,7 @@ from connectors.kafka.codec import DecodeError, EncodeError, EventDecoder, Event
 from connectors.kafka.topics import Topics
 from connectors.schema_registry import SchemaRegistry, open_registry
 from udfs.events.privacy import protect_maps, protect_strings
+from udfs.events.reasons import Reason
 from udfs.events.rules import check
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def repaired(
     return dict(record)
 
 
-def encoded(record: dict[str, Any], registry: SchemaRegistry, now_ms: int) -> bytes:
-    """Return the framed message of a repaired record.
+def encoded(record: dict[str, Any], registry: SchemaRegistry, now_ms: int, owner: str | None = None) -> bytes:
+    """Return the framed message of a repaired record; `owner` is the tenant whose it must be, None if that is open.
 
     Raises:
         RedriveError: it does not fit its schema, or the pipeline would refuse it again, and why.
@@ -98,7 +99,7 @@ def encoded(record: dict[str, Any], registry: SchemaRegistry, now_ms: int) -> by
         read = EventDecoder(registry).decode(message)
     except (EncodeError, DecodeError) as error:
         raise RedriveError(f"the repaired event does not fit its schema: {error}") from None
-    reasons = check(read.event_type, read.record, now_ms)
+    reasons = check(read.event_type, read.record, now_ms, owner)
     if reasons:
         raise RedriveError(f"would be refused again: {', '.join(reasons)}; repair it with --set PATH=VALUE")
     return message
@@ -116,7 +117,9 @@ def submit(chosen: argparse.Namespace, sink: ArrowSink, registry: SchemaRegistry
     for message in messages:
         try:
             record = repaired(message, registry, chosen.set, document)
-            value = encoded(record, registry, int(time.time() * 1000))
+            # An event that named another tenant than its key stays with the key's: nothing of it may reach the other.
+            owner = message.tenant_id if Reason.TENANT_MISMATCH in message.reasons else None
+            value = encoded(record, registry, int(time.time() * 1000), owner)
             if producer is not None:
                 origin = f"{message.source_topic}/{message.position}".encode()
                 key = record["envelope"]["tenant_id"].encode()

@@ -21,6 +21,7 @@ OPTION_CLASSES = [
     "org.apache.flink.configuration.HighAvailabilityOptions",
     "org.apache.flink.configuration.StateBackendOptions",
     "org.apache.flink.configuration.StateRecoveryOptions",
+    "org.apache.flink.state.rocksdb.RocksDBConfigurableOptions",
     "org.apache.flink.configuration.CheckpointingOptions",
     "org.apache.flink.configuration.MetricOptions",
     "org.apache.flink.python.PythonOptions",
@@ -83,5 +84,6 @@ def test_both_profiles_agree_on_what_results_depend_on():
         yaml.safe_load((PROFILES / name / "config.yaml").read_text()) for name in ("local", "production")
     )
     assert local["execution"]["checkpointing"]["mode"] == production["execution"]["checkpointing"]["mode"]
-    for key in ("python", "table", "env"):
+    for key in ("python", "table"):
         assert local[key] == production[key]
+    assert local["env"]["java"]["opts"]["all"] == production["env"]["java"]["opts"]["all"]
