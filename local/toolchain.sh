@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks the programs that the stack needs from the system, and installs the missing ones with apt when it may.
-# Needed: Python 3.11, Java 17 or newer, Maven, redis-server. Optional: prometheus, and chromium, in which the dashboards are tested.
+# Needed: Python 3.11, Java 17 or newer, Maven, redis-server. Optional: prometheus; for tests chromium (the dashboards) and postgresql (the relational store).
 set -euo pipefail
 
 missing=() wanted=()
@@ -30,9 +30,10 @@ need redis-server redis-server
 optional=()
 command -v prometheus >/dev/null 2>&1 || optional+=(prometheus)
 command -v chromium >/dev/null 2>&1 || optional+=(chromium)
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || optional+=(postgresql)
 [ "${#wanted[@]}" -eq 0 ] && [ "${#optional[@]}" -eq 0 ] && exit 0
 
-without_optional() { echo "toolchain: not installed: $1; the stack starts without prometheus, and without chromium the dashboards cannot be tested"; }
+without_optional() { echo "toolchain: not installed: $1; the stack starts without prometheus; without chromium and postgresql the tests that need them are skipped"; }
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     [ "${#wanted[@]}" -eq 0 ] && { without_optional "${optional[*]}"; exit 0; }
     echo "toolchain: missing: ${missing[*]}" >&2

@@ -171,6 +171,10 @@ def test_secrets_come_by_reference(chart: Chart) -> None:
         "Deployment": {
             "TRIBUTARY_CLICKHOUSE_PASSWORD": ("clickhouse-access", "reader"),
             "TRIBUTARY_REDIS_PASSWORD": ("redis-access", "password"),
+            "TRIBUTARY_RELATIONAL_PASSWORD": ("relational-access", "password"),
+            "TRIBUTARY_OIDC_CLIENT_SECRET": ("serving-secrets", "oidc-client-secret"),
+            "TRIBUTARY_SESSION_SECRET": ("serving-secrets", "session-secret"),
+            "TRIBUTARY_OPERATOR_TOKEN": ("serving-secrets", "operator-token"),
         },
         "Job": {"TRIBUTARY_CLICKHOUSE_PASSWORD": ("clickhouse-access", "reader")},
     }
