@@ -146,12 +146,12 @@ function Sidebar({ onTenant, onPalette }: { onTenant: () => void; onPalette: () 
       </nav>
       <div className="sidebar-end">
         {access.known === "session" && !access.session.all_tenants && (
-          <Button className="button button-quiet" onPress={() => void signOut()}>
+          <Button className="button button-quiet" aria-label="Sign out" onPress={() => void signOut()}>
             <LogOut size={15} aria-hidden />
             <span>Sign out</span>
           </Button>
         )}
-        <Button className="button button-quiet" onPress={onPalette} aria-keyshortcuts="Control+K">
+        <Button className="button button-quiet" onPress={onPalette} aria-label="Commands" aria-keyshortcuts="Control+K">
           <Command size={15} aria-hidden />
           <span>Commands</span>
           <kbd>Ctrl K</kbd>
