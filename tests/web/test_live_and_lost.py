@@ -41,7 +41,8 @@ def test_live_windows_conversions_and_alerts_reach_the_page(dashboard, serving, 
     serving.publish(alert_record("live-one", "a1", state="cleared", updated_ms=now + 1), topic="alerts")
     expect(page.get_by_role("link", name="Automation", exact=True)).to_be_visible()
     # Another tenant's signals are not for this page.
-    serving.publish(clicks("live-two", 1, campaign="not-yours"), clicks("live-one", 4713))
+    # Of the same window still, if all this took less than a second: the revision must be the newer one.
+    serving.publish(clicks("live-two", 1, campaign="not-yours"), {**clicks("live-one", 4713), "revision": 10})
     expect(cell).to_have_text("4,713")
     expect(page.get_by_text("not-yours")).to_have_count(0)
 
