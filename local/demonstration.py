@@ -57,6 +57,7 @@ def _welcome(stack: Stack) -> list[str]:
     clickhouse = f"http://{HOST}:{config.clickhouse_port}/?database={config.clickhouse_database}"
     return [
         "everything is up; Ctrl-C stops it",
+        f"dashboards           http://{HOST}:{config.http_port}/executive?tenant=tenant-01",
         f"Flink's pages        http://{HOST}:{config.flink_port}",
         f"ClickHouse           curl '{clickhouse}' -d 'SHOW TABLES'",
         f"answers over gRPC    {HOST}:{config.grpc_port} (health and reflection are on)",
