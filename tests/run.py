@@ -28,7 +28,10 @@ class Suite:
 
 
 UNIT = (Suite("serving", ("tests/unit",)),)
-ALL = (Suite("serving", ("tests/unit", "tests/serving", "tests/web", "tests/stack", "tests/e2e")), Suite("jobs", ("tests/jobs",)))
+ALL = (
+    Suite("serving", ("tests/unit", "tests/serving", "tests/web", "tests/stack", "tests/e2e")),
+    Suite("jobs", ("tests/jobs",)),
+)
 
 
 @dataclass(frozen=True, slots=True)
