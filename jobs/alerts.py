@@ -12,7 +12,6 @@ from pyflink.table import DataTypes
 from pyflink.table.udf import ScalarFunction, udf
 
 from jobs.options import Options, Stage
-from jobs.parallelism import keyed
 from jobs.workers import clickhouse_sink, sink_metrics
 from udfs.alerting.watch import watch_counts, watch_coverage, watch_late_spend, watch_launch, watch_tile
 from udfs.anomaly.seasonal import check_minute
@@ -180,7 +179,7 @@ def watch(t_env: StreamTableEnvironment, options: Options, out: StatementSet) ->
         .name("Watch alert rules and baselines")
         .uid("watch-rules")
     )
-    t_env.create_temporary_view("watched", keyed(watched, options))
+    t_env.create_temporary_view("watched", watched)
     for table, columns in (
         ("alerts", alert_columns),
         ("anomalies", anomaly_columns),

@@ -23,7 +23,6 @@ from connectors.clickhouse.recompute import (
     roll_up,
 )
 from connectors.redis.cache import Cache, campaign_key
-from jobs.parallelism import keyed
 from jobs.workers import cache, clickhouse_sink, milliseconds, sink_metrics
 from udfs.kpi import kpis
 
@@ -289,7 +288,7 @@ def measure(t_env: StreamTableEnvironment, options: Options, out: StatementSet) 
         .name("Request revisions of late windows")
         .uid("request-revisions")
     )
-    t_env.create_temporary_view("revision_requests", keyed(requests, options))
+    t_env.create_temporary_view("revision_requests", requests)
     t_env.create_temporary_view("revisions", t_env.sql_query(REVISIONS))
     for view in ("windows", "minutes", "revisions"):
         out.add_insert_sql(f"INSERT INTO signals SELECT tenant_id, signal FROM {view}")  # noqa: S608 - the names above

@@ -15,7 +15,6 @@ from pyflink.datastream.state import MapStateDescriptor
 from pyflink.table import DataTypes
 from pyflink.table.udf import ScalarFunction, udf
 
-from jobs.parallelism import keyed
 from jobs.state import time_to_live
 from jobs.workers import clickhouse_sink, sink_metrics
 
@@ -116,7 +115,7 @@ def count(t_env: StreamTableEnvironment, options: Options, out: StatementSet) ->
         .name("Sum up tallies")
         .uid("sum-tallies")
     )
-    t_env.create_temporary_view("counts", keyed(totals, options))
+    t_env.create_temporary_view("counts", totals)
     t_env.create_temporary_function(
         "store_counts", udf(StoreCounts(options), result_type=DataTypes.INT(), func_type="pandas")
     )

@@ -24,7 +24,6 @@ from connectors.clickhouse.rederive import read_update, rederive, update_text
 from connectors.kafka.topics import Topics
 from jobs.ingest import shard
 from jobs.journeys import ERASURE, settings
-from jobs.parallelism import keyed
 from jobs.workers import clickhouse_sink, sink_metrics
 from udfs.attribution.settings import SettingsError
 from udfs.attribution.tenant_settings import read_settings
@@ -230,7 +229,7 @@ def link(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> 
         .name("Link customers to persons")
         .uid("link-customers")
     )
-    t_env.create_temporary_view("identity_updates", keyed(updates, options))
+    t_env.create_temporary_view("identity_updates", updates)
     t_env.create_temporary_function(
         "derive_persons",
         udf(DerivePersons(options, settings(options)), result_type=DataTypes.STRING(), func_type="pandas"),

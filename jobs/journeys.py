@@ -19,7 +19,6 @@ from pyflink.table.udf import ScalarFunction, udf
 
 from connectors.clickhouse.credits import credit_columns
 from connectors.redis.cache import journey_key
-from jobs.parallelism import keyed
 from jobs.settings_in_force import STEP_MS, define, open_settings
 from jobs.state import time_to_live
 from jobs.workers import cache, clickhouse_sink, sink_metrics
@@ -229,7 +228,7 @@ def attribute(t_env: StreamTableEnvironment, options: Options, out: StatementSet
         .name("Attribute conversions to touchpoints")
         .uid("attribute-persons")
     )
-    t_env.create_temporary_view("attribution_results", keyed(results, options))
+    t_env.create_temporary_view("attribution_results", results)
     t_env.create_temporary_function(
         "store_credits", udf(StoreCredits(options), result_type=DataTypes.STRING(), func_type="pandas")
     )

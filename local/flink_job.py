@@ -55,7 +55,6 @@ def component(config: StackConfig, *, fresh: bool = False) -> Component:
         "--redis-url": f"redis://{HOST}:{config.redis_port}/0",
         "--registry": str(REPOSITORY / "avro"),
         "--job-name": JOB_NAME,
-        "--keyed-parallelism": str(config.taskmanagers),
     }
     if fresh:
         options["--start"] = "earliest"
