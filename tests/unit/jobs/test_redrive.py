@@ -23,7 +23,8 @@ def repaired(tenant_id: str) -> tuple[dict, int]:
 
 def test_a_sound_event_is_encoded_as_it_is():
     record, now_ms = repaired("tenant-a")
-    assert EventDecoder(REGISTRY).decode(encoded(record, REGISTRY, now_ms)).record["envelope"]["tenant_id"] == "tenant-a"
+    read = EventDecoder(REGISTRY).decode(encoded(record, REGISTRY, now_ms))
+    assert read.record["envelope"]["tenant_id"] == "tenant-a"
 
 
 def test_an_event_that_named_another_tenant_stays_with_its_own():
