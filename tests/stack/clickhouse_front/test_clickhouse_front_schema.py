@@ -41,16 +41,23 @@ def arrow_type(type_name):
         return arrow_type(type_name[type_name.index("(") + 1 : -1])
     if type_name.startswith("Array("):
         return pa.list_(arrow_type(type_name[6:-1]))
+    if type_name == "Map(String, Float64)":
+        return pa.map_(pa.string(), pa.float64())
+    if type_name.startswith("Tuple("):
+        fields = (field.split(" ") for field in type_name[6:-1].split(", "))
+        return pa.struct([(name, arrow_type(kind)) for name, kind in fields])
     if type_name.startswith("DateTime64(3"):
         return pa.timestamp("ms", tz="UTC")
     if type_name.startswith(("Enum8", "String")):
         return pa.string()
     return {
+        "UInt8": pa.uint8(),
         "Int32": pa.int32(),
         "Int64": pa.int64(),
         "UInt32": pa.uint32(),
         "UInt64": pa.uint64(),
         "Float64": pa.float64(),
+        "Date": pa.date32(),
     }[type_name]
 
 
@@ -58,8 +65,16 @@ def value(name, type_name, row):
     kind = arrow_type(type_name)
     if name == "grain":
         return ["minute", "hour", "day", "week"][row % 4]
+    if name == "removed":  # FINAL leaves such rows out
+        return 0
+    if pa.types.is_map(kind):
+        return [(f"{name} {step}", step / 4) for step in range(row % 3)]
+    if pa.types.is_struct(kind):
+        return {field.name: row / 4 for field in kind}
     if pa.types.is_list(kind):
         return [value(name, type_name[6:-1], row + step) for step in range(row % 3)]
+    if pa.types.is_date(kind):
+        return NOW.date() - dt.timedelta(days=row)
     if pa.types.is_timestamp(kind):
         return NOW - dt.timedelta(minutes=row)
     if pa.types.is_string(kind):
