@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_random,
+    wait_random_exponential,
+)
 
 from serving.queries.circuit_breaker import CircuitBreaker
 
@@ -32,6 +41,8 @@ log = logging.getLogger(__name__)
 DEFAULT_URL = "sqlite:///tributary.sqlite"
 """A file in the folder that a process is started in."""
 ATTEMPTS = 3
+# The switch takes milliseconds; a file that cannot be switched for so long is held by something else.
+WAL_SECONDS = 5.0
 # Transactions that run at the same time. Each takes a millisecond or two; what waits longer meets the time limit.
 CONNECTIONS = 4
 # Lost or refused connections, statements that took too long, a file that another process holds.
@@ -169,7 +180,16 @@ def _engine(url: str, password: str | None, timeout_seconds: float) -> Engine:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     # Transactions are begun below: the driver's own way leaves DDL and reads outside of them.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    # Turning a new file to write-ahead logging fails at once, and does not wait, while another process does the same.
+    for attempt in Retrying(
+        retry=retry_if_exception_type(sqlite3.OperationalError),
+        stop=stop_after_delay(WAL_SECONDS),
+        wait=wait_random(0.01, 0.1),
+        reraise=True,
+    ):
+        with attempt:
+            connection.execute("PRAGMA journal_mode=WAL")
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
