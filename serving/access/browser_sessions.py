@@ -157,7 +157,7 @@ class BrowserSessions:
                 raise refusals.credentials_expired()
             if session.expires_at - now > RENEW_BEFORE_MS or session.refresh_token is None:
                 return
-            if not await self._database.run(lambda c: sessions.claim_renewal(c, held, now, now + RENEWAL_MS)):
+            if not await self._database.run(lambda c: sessions.claim_renewal(c, session, now, now + RENEWAL_MS)):
                 await self._renewed_by_another(session)
             else:
                 await self._renew(session)
@@ -215,12 +215,12 @@ class BrowserSessions:
         """Wait until another call or server has renewed the session. Raises ServingError when it does not."""
         until = time.monotonic() + RENEWAL_MS / 1000
         while time.monotonic() < until:
-            await asyncio.sleep(0.05)
             session = await self._database.run(lambda c: sessions.find_session(c, before.session_hash))
             if session is None:
                 raise refusals.credentials_expired()
             if session.expires_at != before.expires_at:
                 return
+            await asyncio.sleep(0.05)
         raise refusals.identity_unavailable()
 
     async def _redeem(self, fields: Mapping[str, str]) -> Tokens:

@@ -66,12 +66,18 @@ def find_session(connection: Connection, session_hash: str) -> Session | None:
     )
 
 
-def claim_renewal(connection: Connection, session_hash: str, now: int, until: int) -> bool:
-    """Tell whether the caller is the one who may renew a session; nobody else may before `until`.
+def claim_renewal(connection: Connection, found: Session, now: int, until: int) -> bool:
+    """Tell whether the caller is the one who may renew a session as it was `found`; nobody else may before `until`.
 
-    A refresh token works once: two renewals at the same time would end the session.
+    A refresh token works once: two renewals at the same time would end the session, and so would one with the token
+    of a session that another has renewed since it was found.
     """
-    free = sa.update(sessions).where(sessions.c.session_hash == session_hash, sessions.c.renewing_until < now)
+    free = sa.update(sessions).where(
+        sessions.c.session_hash == found.session_hash,
+        sessions.c.expires_at == found.expires_at,
+        sessions.c.refresh_token == found.refresh_token,
+        sessions.c.renewing_until < now,
+    )
     return connection.execute(free.values(renewing_until=until)).rowcount > 0
 
 

@@ -140,15 +140,17 @@ def test_one_at_a_time_renews_a_session(database):
         session = Session("h", owner, "{}", mfa=True, created_at=1, expires_at=10, ends_at=100, refresh_token="sealed")
         sessions.add_session(connection, session)
         assert sessions.find_session(connection, "h") == session
-        assert sessions.claim_renewal(connection, "h", now=5, until=15)
-        assert not sessions.claim_renewal(connection, "h", now=6, until=16)
-        assert sessions.claim_renewal(connection, "h", now=16, until=26)
+        assert sessions.claim_renewal(connection, session, now=5, until=15)
+        assert not sessions.claim_renewal(connection, session, now=6, until=16)
+        assert sessions.claim_renewal(connection, session, now=16, until=26)
         sessions.renew(connection, "h", grants='{"a":["cmo"]}', mfa=False, expires_at=50, refresh_token=None)
         renewed = sessions.find_session(connection, "h")
         assert (renewed.grants, renewed.mfa, renewed.expires_at, renewed.refresh_token) == (
             '{"a":["cmo"]}', False, 50, None,
         )  # fmt: skip
-        assert sessions.claim_renewal(connection, "h", now=20, until=30)
+        # Whoever found it before the renewal holds a refresh token that no longer works.
+        assert not sessions.claim_renewal(connection, session, now=20, until=30)
+        assert sessions.claim_renewal(connection, renewed, now=20, until=30)
         much_later = 100 + sessions.KEPT_AFTER_END_MS + 1
         other = Session("i", owner, "{}", False, much_later, much_later, much_later, None)
         sessions.add_session(connection, other)
