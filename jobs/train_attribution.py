@@ -93,9 +93,12 @@ def read(sink: ArrowSink, query: JourneyQuery, transforms: tuple[str, ...]) -> J
 
 
 def version_of(trained: Trained, trained_at: int) -> str:
-    """Return the version of a model: what it is, and when it was trained (UTC, to the second)."""
+    """Return the version of a model: what it is, and when it was trained (UTC, to the millisecond).
+
+    It is the key under which a model is kept: seconds would let one of two quick trainings replace the other.
+    """
     name = f"{trained.kind.value}{trained.order or ''}"
-    return f"{name}-{datetime.fromtimestamp(trained_at / 1000, UTC):%Y%m%dT%H%M%S}"
+    return f"{name}-{datetime.fromtimestamp(trained_at / 1000, UTC):%Y%m%dT%H%M%S}.{trained_at % 1000:03d}"
 
 
 def verdict_on(
