@@ -24,6 +24,7 @@ from connectors.clickhouse.rederive import read_update, rederive, update_text
 from connectors.kafka.topics import Topics
 from jobs.ingest import shard
 from jobs.journeys import ERASURE, settings
+from jobs.micro_batches import micro_batches
 from jobs.workers import clickhouse_sink, sink_metrics
 from udfs.attribution.settings import SettingsError
 from udfs.attribution.tenant_settings import read_settings
@@ -208,13 +209,10 @@ def link(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> 
         "identity_facts",
         t_env.sql_query("SELECT tenant_id, identity_fact, arrival FROM accepted WHERE identity_fact IS NOT NULL"),
     )
-    interval = f"INTERVAL '{options.micro_batch_ms / 1000:.3f}' SECOND"
     changes = t_env.to_data_stream(
         t_env.sql_query(
             f"""
-            SELECT tenant_id, LISTAGG(identity_fact, '\n') AS lines
-            FROM TABLE(TUMBLE(TABLE identity_facts, DESCRIPTOR(arrival), {interval}))
-            GROUP BY tenant_id, window_start, window_end
+            {micro_batches(options, "identity_facts", "tenant_id", "identity_fact", "lines")}
             UNION ALL SELECT tenant_id, lines FROM commands
             UNION ALL SELECT tenant_id, lines FROM tenant_settings
             """  # noqa: S608 - a validated number

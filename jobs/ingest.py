@@ -115,14 +115,20 @@ class DecodeEvents(ScalarFunction):  # type: ignore[misc]
                 for row, record in zip(rows, records, strict=True):
                     refused[row] = message(record)
         columns["refused"] = refused
+        facts = columns["journey_fact"]
+        # Only facts are sent to a shard.
         columns["shard"] = [
-            shard(tenant, customer)
-            for tenant, customer in zip(columns["tenant_id"], columns["customer_id"], strict=True)
+            0 if fact is None else shard(tenant, customer)
+            for fact, tenant, customer in zip(facts, columns["tenant_id"], columns["customer_id"], strict=True)
         ]
-        columns["identity_fact"] = [
-            observation_line(payload) if self._observe and fact is not None else None
-            for fact, payload in zip(columns["journey_fact"], columns["payload"], strict=True)
-        ]
+        columns["identity_fact"] = (
+            [
+                None if fact is None else observation_line(payload)
+                for fact, payload in zip(facts, columns["payload"], strict=True)
+            ]
+            if self._observe
+            else [None] * count
+        )
         columns["launch"] = [
             payload if kind == "campaign_launch" else None
             for kind, payload in zip(columns["event_type"], columns["payload"], strict=True)

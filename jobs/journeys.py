@@ -19,6 +19,7 @@ from pyflink.table.udf import ScalarFunction, udf
 
 from connectors.clickhouse.credits import credit_columns
 from connectors.redis.cache import journey_key
+from jobs.micro_batches import micro_batches
 from jobs.settings_in_force import STEP_MS, define, open_settings
 from jobs.state import time_to_live
 from jobs.workers import cache, clickhouse_sink, sink_metrics
@@ -207,13 +208,10 @@ def attribute(t_env: StreamTableEnvironment, options: Options, out: StatementSet
         "journey_facts",
         t_env.sql_query("SELECT shard, journey_fact, arrival FROM accepted WHERE journey_fact IS NOT NULL"),
     )
-    interval = f"INTERVAL '{options.micro_batch_ms / 1000:.3f}' SECOND"
     batches = t_env.to_data_stream(
         t_env.sql_query(
             f"""
-            SELECT shard, LISTAGG(journey_fact, '\n') AS facts
-            FROM TABLE(TUMBLE(TABLE journey_facts, DESCRIPTOR(arrival), {interval}))
-            GROUP BY shard, window_start, window_end
+            {micro_batches(options, "journey_facts", "shard", "journey_fact", "facts")}
             UNION ALL {define(t_env, options)}
             {"UNION ALL SELECT shard, facts FROM erasures" if erasures else ""}
             """  # noqa: S608 - a validated number and constants
