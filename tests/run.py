@@ -29,7 +29,7 @@ class Suite:
 
 UNIT = (Suite("serving", ("tests/unit",)),)
 ALL = (
-    Suite("serving", ("tests/unit", "tests/serving", "tests/web", "tests/stack", "tests/e2e")),
+    Suite("serving", ("tests/unit", "tests/serving", "tests/web", "tests/stack", "tests/e2e", "tests/faults")),
     Suite("jobs", ("tests/jobs",)),
 )
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CHUNK = 1 << 16
-_ANSWER_SECONDS = 10.0
+# Far more than it takes: a machine may be too busy to run the thread for a while.
+_ANSWER_SECONDS = 120.0
 
 
 class Conduct(Enum):

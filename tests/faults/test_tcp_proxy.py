@@ -14,8 +14,8 @@ from tests.faults.tcp_proxy import Behaviour, Conduct, TcpProxy
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.timeout(60)]
-_SECONDS = 20.0
+pytestmark = [pytest.mark.timeout(600)]
+_SECONDS = 120.0
 
 
 class Store(ThreadingHTTPServer):
