@@ -118,6 +118,9 @@ check: env proto ## Lint, formatting and types
 	@.venv/serving/bin/mypy connectors udfs serving jobs local bench
 bench: ready ## Run the benchmarks
 	@exec $(SERVING) -m bench
+.PHONY: faults
+faults: ready ## Put faults into a stack of its own, judged by the oracle; FAULTS='--seed 7 --minutes 60', --help for more
+	@exec $(SERVING) -m tests.faults $(FAULTS)
 
 ##@ Cleaning
 
