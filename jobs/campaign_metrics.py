@@ -63,7 +63,17 @@ FROM (
 )
 """  # noqa: S608 - built from the constants above
 CAMPAIGN_EVENTS_ON_TIME = f"SELECT * FROM on_time WHERE event_type IN ({FAMILY})"  # noqa: S608
-LATE_CAMPAIGN_EVENTS = f"SELECT JSON_ARRAY({_KEY}) AS campaign, event_time FROM late WHERE event_type IN ({FAMILY})"  # noqa: S608
+LATE_CAMPAIGN_EVENTS = f"""
+SELECT {_KEY}, event_time - MOD(event_time, {SECOND_MS}) AS late_second, arrival
+FROM late WHERE event_type IN ({FAMILY})
+"""  # noqa: S608 - built from the constants above
+LATE_SECONDS = f"""
+SELECT JSON_ARRAY({_KEY}) AS campaign, late_second
+FROM TABLE(TUMBLE(TABLE late_campaign_events, DESCRIPTOR(arrival), INTERVAL '1' SECOND))
+GROUP BY {_KEY}, late_second, window_start, window_end
+"""  # noqa: S608 - built from the constants above
+"""Each second of a campaign that late events came for, once a second: when a whole stream is late, as after an outage
+of the producers, its revisions cost no more than its windows do."""
 REVISIONS = "SELECT JSON_VALUE(request, '$[2]') AS tenant_id, revise(request) AS signal FROM revision_requests"
 
 
@@ -231,7 +241,7 @@ class Revise(_Publishing):
 
 
 class RequestRevisions(KeyedProcessFunction):  # type: ignore[misc]
-    """Ask for the windows and the minute of a late event to be recomputed once the watermark has closed them.
+    """Ask for the windows and the minute of late events to be recomputed once the watermark has closed them.
 
     Before that the stream's own result, which lacks the late event, is still to come and the recomputation could miss
     events that are on
@@ -243,10 +253,9 @@ class RequestRevisions(KeyedProcessFunction):  # type: ignore[misc]
         self._waiting = runtime_context.get_map_state(MapStateDescriptor("revisions_due", Types.STRING(), Types.LONG()))
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
-        """Note the buckets of one late event and set their timers."""
-        event_time: int = value[1]
-        second = event_time - event_time % SECOND_MS
-        minute = event_time - event_time % MINUTE_MS
+        """Note the buckets of one second with late events and set their timers."""
+        second: int = value[1]
+        minute = second - second % MINUTE_MS
         # A second is in windows that end up to one window length after its start.
         for grain, start, due in (("window", second, second + WINDOW_MS), ("minute", minute, minute + MINUTE_MS)):
             name = f"{grain}@{start}"
@@ -281,8 +290,9 @@ def measure(t_env: StreamTableEnvironment, options: Options, out: StatementSet) 
         )
     t_env.create_temporary_view("windows", t_env.to_data_stream(t_env.sql_query(WINDOWS)))
     t_env.create_temporary_view("minutes", t_env.to_data_stream(t_env.sql_query(MINUTES)))
+    t_env.create_temporary_view("late_campaign_events", t_env.sql_query(LATE_CAMPAIGN_EVENTS))
     requests = (
-        t_env.to_data_stream(t_env.sql_query(LATE_CAMPAIGN_EVENTS))
+        t_env.to_data_stream(t_env.sql_query(LATE_SECONDS))
         .key_by(lambda row: row[0], key_type=Types.STRING())
         .process(RequestRevisions(), output_type=Types.ROW_NAMED(["request"], [Types.STRING()]))
         .name("Request revisions of late windows")
