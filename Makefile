@@ -42,10 +42,11 @@ $(STAMPS)/toolchain: local/toolchain.sh
 	@python3 -m venv .cache/uv
 	@.cache/uv/bin/pip install -q "uv==$(UV_VERSION)"
 
+# Compiled once, here: where PYTHONDONTWRITEBYTECODE is set, every start of a worker would compile its imports anew.
 $(STAMPS)/env-%: requirements/%.lock | $(STAMPS)/toolchain $(UV)
 	@echo "env: .venv/$* from $<"
 	@[ -x .venv/$*/bin/python ] || $(UV) venv -q --python 3.11 .venv/$*
-	@$(UV) pip sync -q --python .venv/$*/bin/python --require-hashes $<
+	@$(UV) pip sync -q --compile-bytecode --python .venv/$*/bin/python --require-hashes $<
 	@mkdir -p $(@D)
 	@touch $@
 

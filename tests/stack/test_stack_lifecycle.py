@@ -76,7 +76,10 @@ def test_endpoints_say_where_everything_is(up):
     assert found["kafka"] == f"127.0.0.1:{up.config.port_base}"
     assert urllib.request.urlopen(found["clickhouse"] + "/ping", timeout=60).read() == b"Ok.\n"
     assert cache(up).ping()
-    assert json.load(urllib.request.urlopen(found["flink"] + "/overview", timeout=60))["slots-total"] == up.config.parallelism
+    assert (
+        json.load(urllib.request.urlopen(found["flink"] + "/overview", timeout=60))["slots-total"]
+        == up.config.parallelism
+    )
     assert (Path(found["schema_registry"].removeprefix("file://"))).is_dir()
     assert found["grpc"] is None
     assert found["prometheus"] is None
