@@ -16,10 +16,16 @@ _MICROS = ("gross_value_micros", "value_micros")
 
 
 def credit_columns(attributions: Sequence[dict[str, Any]], attributed_at_ms: int) -> dict[str, Any]:
-    """Return the columns of `attribution_credits`: one row per attribution and model, touches in parallel arrays."""
-    rows = [
-        (attribution, model, credit) for attribution in attributions for model, credit in attribution["models"].items()
-    ]
+    """Return the columns of `attribution_credits`: one row per attribution and model, touches in parallel arrays.
+
+    What an attribution replaces comes as rows of its own, marked `superseded`: they go on to `credit_revisions`.
+    """
+    revisions: list[dict[str, Any]] = []
+    for attribution in attributions:
+        revisions.append(attribution)
+        if replaced := attribution.get("replaces"):
+            revisions.append(attribution | replaced | {"superseded": 1})
+    rows = [(revision, model, credit) for revision in revisions for model, credit in revision["models"].items()]
 
     def plain(name: str) -> list[Any]:
         return [attribution[name] for attribution, _, _ in rows]
@@ -43,4 +49,5 @@ def credit_columns(attributions: Sequence[dict[str, Any]], attributed_at_ms: int
         "touches.credited_micros": pa.array(micros, type=pa.list_(pa.int64())),
         "attributed_at": times([attributed_at_ms] * len(rows)),
         "revision": pa.array(plain("revision"), type=pa.uint64()),
+        "superseded": pa.array([revision.get("superseded", 0) for revision, _, _ in rows], type=pa.uint8()),
     }

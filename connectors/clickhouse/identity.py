@@ -33,6 +33,21 @@ ORDER BY version DESC
 # Of overlapping derivations the one that read later wins, as in `recompute`: the clock is the server's, before it read.
 CLOCK = "SELECT toUnixTimestamp64Micro(now64(6))"
 
+# Older revisions of other customers' credits can name the touches of one who is erased.
+TOUCHES_OF = """
+SELECT event_id FROM events FINAL
+WHERE tenant_id = {tenant:String} AND customer_id = {customer:String} AND event_type = 'touchpoint_interaction'
+  AND event_time <= fromUnixTimestamp64Milli({until_ms:Int64}, 'UTC')
+ORDER BY event_id
+"""
+ERASE_REVISIONS = """
+DELETE FROM credit_revisions
+WHERE tenant_id = {tenant:String} AND hasAny(touches.touchpoint_id, {touches:Array(String)})
+SETTINGS lightweight_deletes_sync = 0
+"""
+TOUCHES_PER_STATEMENT = 500
+"""As CUSTOMERS_PER_STATEMENT."""
+
 PERSON_OF = """
 SELECT person_id FROM person_customers FINAL
 WHERE tenant_id = {tenant:String} AND customer_id = {customer:String}
@@ -45,7 +60,7 @@ WHERE tenant_id = {tenant:String} AND (customer_id = {customer:String} OR custom
 ORDER BY customer_id, kind, value
 """
 
-ERASED = ("events", "attribution_credits", "journeys", "identity_links", "person_customers")
+ERASED = ("events", "attribution_credits", "credit_revisions", "journeys", "identity_links", "person_customers")
 """Tables with rows of a customer. Each has the columns tenant_id and customer_id."""
 
 
@@ -132,10 +147,15 @@ def erase(sink: ArrowSink, customer: Customer, erased_at_ms: int) -> None:
     merged. Credits that rest on events after the moment are to be derived again by the caller. Blocks and raises as
     `ArrowSink.command`.
     """
+    parameters = {"tenant": customer.tenant_id, "customer": customer.customer_id, "until_ms": erased_at_ms}
+    touches = [row[0] for row in sink.rows(TOUCHES_OF, parameters, "reading of touches to erase")]
+    for first in range(0, len(touches), TOUCHES_PER_STATEMENT):
+        named = {"tenant": customer.tenant_id, "touches": touches[first : first + TOUCHES_PER_STATEMENT]}
+        sink.command(ERASE_REVISIONS, named, "erasure from credit_revisions")
     for table in ERASED:
         sink.command(
             f"DELETE FROM {table} WHERE {_rows_of(table)} SETTINGS lightweight_deletes_sync = 0",  # noqa: S608 - a constant
-            {"tenant": customer.tenant_id, "customer": customer.customer_id, "until_ms": erased_at_ms},
+            parameters,
             f"erasure from {table}",
         )
     noted = {"tenant_id": [customer.tenant_id], "customer_id": [customer.customer_id]}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from connectors.clickhouse.credit_revisions import keep_replaced
 from connectors.clickhouse.credits import credit_columns
 from connectors.clickhouse.identity import (
     Customer,
@@ -127,6 +128,10 @@ def rederive(
             attributions += [attribution | {"calculation_ms": each_ms} for attribution in found]
         derived.append(attributions)
     everything = [attribution for attributions in derived for attribution in attributions]
+    # What rested on erased facts is erased, not kept as history.
+    erasing = {update.tenant_id for update in updates if update.erased}
+    history = [attribution for attribution in everything if attribution["tenant_id"] not in erasing]
+    keep_replaced(sink, history, revision // 1000)
     sink.write("attribution_credits", credit_columns(everything, revision // 1000))
     return derived
 

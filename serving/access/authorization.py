@@ -40,6 +40,7 @@ NEEDED: Mapping[str, Permission] = MappingProxyType(
         f"{_V1}.AttributionService.ListConversions": Permission.VIEW_DETAIL,
         f"{_V1}.AttributionService.WatchAttribution": Permission.VIEW_DETAIL,
         f"{_V1}.AttributionService.ExplainConversion": Permission.VIEW_DETAIL,
+        f"{_V1}.AttributionService.ListCreditRevisions": Permission.VIEW_DETAIL,
     }
 )
 """The permission that a method needs, by its full name. A method that is not here is refused to everybody but the demo

@@ -46,7 +46,8 @@ def read_model(model: str, *, required: bool, field: str = "model") -> str:
     raise invalid(field, f"allowed: {', '.join(MODELS)}")
 
 
-def _model_credit(credit: ModelCredit) -> attribution_pb.ModelCredit:
+def model_credit(credit: ModelCredit) -> attribution_pb.ModelCredit:
+    """Return what a model credits, as answers hold it."""
     return attribution_pb.ModelCredit(
         model=credit.model,
         model_version=credit.model_version,
@@ -75,7 +76,7 @@ def attributed_conversion(conversion: Conversion, model: str = "") -> attributio
         currency=conversion.currency,
         value_micros=conversion.value_micros,
         gross_value_micros=conversion.gross_value_micros,
-        models=[_model_credit(credit) for credit in conversion.models if model in ("", credit.model)],
+        models=[model_credit(credit) for credit in conversion.models if model in ("", credit.model)],
         revision=conversion.revision,
     )
 

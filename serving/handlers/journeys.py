@@ -47,6 +47,7 @@ def _journey(journey: JourneyRecord) -> journeys_pb.Journey:
         value_micros=journey.value_micros,
         currency=journey.currency,
         revision=journey.revision,
+        person_id=journey.person_id,
     )
 
 
@@ -133,7 +134,7 @@ class JourneyHandlers:
                 call.tenant_id, start, end, condition, size + 1, after, call.query_seconds
             )
             last = found[size - 1] if len(found) > size else None
-            position = [start, end, last.last_event_ms, last.customer_id, last.journey_id] if last else []
+            position = [start, end, last.last_event_ms, last.person_id, last.journey_id] if last else []
             return journeys_pb.ListJourneysResponse(
                 journeys=map(_journey, found[:size]),
                 covered_range=time_range(start, end),

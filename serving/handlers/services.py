@@ -11,6 +11,7 @@ from serving.handlers.attribution import AttributionHandlers
 from serving.handlers.breakdowns import BreakdownHandlers
 from serving.handlers.call import Service
 from serving.handlers.campaign_metrics import CampaignMetricsHandlers
+from serving.handlers.credit_revisions import CreditRevisionHandlers
 from serving.handlers.credits import CreditHandlers
 from serving.handlers.journeys import JourneyHandlers
 from serving.handlers.key_figures import KeyFigureHandlers
@@ -20,6 +21,7 @@ from serving.queries.attribution import AttributionQueries
 from serving.queries.breakdowns import BreakdownQueries
 from serving.queries.campaign_metrics import CampaignMetricsQueries
 from serving.queries.campaigns import CampaignQueries
+from serving.queries.credit_revisions import CreditRevisionQueries
 from serving.queries.credit_sums import CreditSumQueries
 from serving.queries.current_windows import CurrentWindows
 from serving.queries.journeys import JourneyQueries
@@ -45,6 +47,7 @@ def make_services(
     credit_sums = CreditSumQueries(history)
     attribution = AttributionHandlers(AttributionQueries(history), answers, hub, pace)
     credit_handlers = CreditHandlers(credit_sums, answers)
+    revisions = CreditRevisionHandlers(CreditRevisionQueries(history), answers)
     journeys = JourneyHandlers(JourneyQueries(history), answers)
     alerts = AlertHandlers(AlertQueries(history), answers, hub, pace)
     quality = QualityHandlers(QualityQueries(history), credit_sums, answers, hub)
@@ -68,6 +71,7 @@ def make_services(
                 "CompareAttribution": credit_handlers.compare_attribution,
                 "ListConversions": attribution.list_conversions,
                 "ExplainConversion": attribution.explain_conversion,
+                "ListCreditRevisions": revisions.list_credit_revisions,
             },
             streams={"WatchAttribution": attribution.watch_attribution},
         ),

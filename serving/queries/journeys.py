@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from serving.queries.filters import Kind, Name
+from serving.queries.person_journeys import CUSTOMERS_OF, PERSON_OF, person_journeys
 from serving.queries.time_predicates import moment, within
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ STAGES = ("awareness", "consideration", "intent", "purchase", "retention", "advo
 """Stages in the order in which a journey goes through them."""
 FILTER_NAMES = {
     "customer": Name("customer_id"),
+    "person": Name("person_id"),
     "journey": Name("journey_id"),
     "currency": Name("currency"),
     "stage": Name("stage", words=STAGES),
@@ -40,7 +42,8 @@ class StageCount:
 
 @dataclass(frozen=True, slots=True)
 class JourneyRecord:
-    """A journey as it stands. `value_micros` is gross, in the currency of the newest conversion."""
+    """A journey as it stands. `value_micros` is gross, in the currency of the newest conversion. `customer_id` is the
+    customer of the newest event; `person_id` the person, who may have several customers."""
 
     journey_id: str
     customer_id: str
@@ -52,6 +55,7 @@ class JourneyRecord:
     value_micros: int
     currency: str
     revision: int
+    person_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class JourneyEvent:
 
 _COLUMNS = """
 journey_id, customer_id, toString(stage), toUnixTimestamp64Milli(started_at), toUnixTimestamp64Milli(last_event_at),
-touchpoints, conversions, value_micros, toString(currency), revision
+touchpoints, conversions, value_micros, toString(currency), revision, person_id
 """
 
 
@@ -95,8 +99,7 @@ class JourneyQueries:
             f"""
             SELECT toString(stage) AS in_stage, count(), sum(touchpoints), sum(conversions),
                    toUnixTimestamp64Milli(max(last_event_at))
-            FROM journeys FINAL
-            WHERE tenant_id = {{tenant:String}} AND {within("started_at")} {_filtered(condition, parameters)}
+            FROM ({person_journeys(f"{within('started_at')} {_filtered(condition, parameters)}")})
             GROUP BY in_stage
             """,  # noqa: S608 - built from constants; values are bound
             parameters,
@@ -116,21 +119,20 @@ class JourneyQueries:
         seconds: float,
     ) -> list[JourneyRecord]:
         """Return journeys whose newest event lies in [start_ms, end_ms), newest first, at most `size` after (time,
-        customer, journey) `after`."""
+        person, journey) `after`."""
         parameters: dict[str, Any] = {"tenant": tenant_id, "start": start_ms, "end": end_ms}
         filtered = _filtered(condition, parameters)
         behind = ""
         if after is not None:
-            parameters.update(zip(("after_time", "after_customer", "after_journey"), after, strict=True))
+            parameters.update(zip(("after_time", "after_person", "after_journey"), after, strict=True))
             behind = (
-                "AND (-toUnixTimestamp64Milli(last_event_at), customer_id, journey_id) > "
-                "(-{after_time:Int64}, {after_customer:String}, {after_journey:String})"
+                "AND (-toUnixTimestamp64Milli(last_event_at), person_id, journey_id) > "
+                "(-{after_time:Int64}, {after_person:String}, {after_journey:String})"
             )
         rows = await self._history.rows(
             f"""
-            SELECT {_COLUMNS} FROM journeys FINAL
-            WHERE tenant_id = {{tenant:String}} AND {within("last_event_at")} {filtered} {behind}
-            ORDER BY last_event_at DESC, customer_id, journey_id
+            SELECT {_COLUMNS} FROM ({person_journeys(f"{within('last_event_at')} {filtered} {behind}")})
+            ORDER BY last_event_at DESC, person_id, journey_id
             LIMIT {size}
             """,  # noqa: S608 - built from constants and integers; values are bound
             parameters,
@@ -140,12 +142,10 @@ class JourneyQueries:
         return [JourneyRecord(*row) for row in rows]
 
     async def journey(self, tenant_id: str, customer_id: str, journey_id: str, seconds: float) -> JourneyRecord | None:
-        """Return a journey, None when there is none."""
+        """Return a journey of the person of a customer, None when there is none."""
         rows = await self._history.rows(
             f"""
-            SELECT {_COLUMNS} FROM journeys FINAL
-            WHERE tenant_id = {{tenant:String}} AND customer_id = {{customer:String}}
-              AND journey_id = {{journey:String}}
+            SELECT {_COLUMNS} FROM ({person_journeys(f"person_id = {PERSON_OF} AND journey_id = {{journey:String}}")})
             """,  # noqa: S608 - built from constants; values are bound
             {"tenant": tenant_id, "customer": customer_id, "journey": journey_id},
             name="journey",
@@ -171,14 +171,14 @@ class JourneyQueries:
             FROM events FINAL
             WHERE tenant_id = {{tenant:String}} AND event_time >= {moment("{after_time:Int64}")}
               AND event_time <= {moment("{last:Int64}")} AND event_type IN ({types})
-              AND customer_id = {{customer:String}} AND journey_id = {{journey:String}}
+              AND customer_id IN ({CUSTOMERS_OF}) AND journey_id = {{journey:String}}
               AND (time_ms, event_id) > ({{after_time:Int64}}, {{after_id:String}})
             ORDER BY time_ms, event_id
             LIMIT {size}
             """,  # noqa: S608 - built from constants and integers; values are bound
             {
                 "tenant": tenant_id,
-                "customer": journey.customer_id,
+                "person": journey.person_id,
                 "journey": journey.journey_id,
                 "last": journey.last_event_ms,
                 "after_time": after_time,

@@ -31,6 +31,7 @@ CHARTS: dict[str, MethodDescriptor] = {
     "attribution-comparison": _ATTRIBUTION["CompareAttribution"],
     "conversions": _ATTRIBUTION["ListConversions"],
     "conversion": _ATTRIBUTION["ExplainConversion"],
+    "credit-revisions": _ATTRIBUTION["ListCreditRevisions"],
     "funnel": _JOURNEYS["GetFunnel"],
     "journeys": _JOURNEYS["ListJourneys"],
     "journey": _JOURNEYS["GetJourney"],

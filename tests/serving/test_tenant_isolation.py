@@ -58,7 +58,7 @@ PATHS_WITHOUT_TENANTS = {
 # Their answers to the other tenant hold numbers and times, no names.
 NUMBERS_ONLY = {"GetFreshness", "GetFunnel", "GetQuality", "ListKeyFigures"}
 # Ask for one thing by its id: another tenant's is not found.
-BY_ID = {"ExplainConversion", "GetJourney"}
+BY_ID = {"ExplainConversion", "GetJourney", "ListCreditRevisions"}
 
 
 def by_name(method):
@@ -240,6 +240,7 @@ PARAMETERS = {
     "attribution": {"model": "linear", "group_by": "campaign"},
     "attribution-comparison": {"view": "linear,linear:1h", "group_by": "campaign"},
     "conversion": {"conversion_id": f"v-{MARK}"},
+    "credit-revisions": {"conversion_id": f"v-{MARK}"},
     "journey": {"customer_id": f"u-{MARK}", "journey_id": f"j-{MARK}"},
 }
 

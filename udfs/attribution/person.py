@@ -79,6 +79,10 @@ REFUND = "r"  # original_event_id, value_micros
 CANCELLATION = "x"  # original_event_id, value_micros
 
 
+REVISED = ("revision", "settings_version", "value_micros", "touches")
+"""What of an attribution can change from one revision to the next, beside its models."""
+
+
 class FactError(ValueError):
     """A fact is none that the program knows, or facts of two people came together. Names no one."""
 
@@ -89,7 +93,8 @@ class PersonUpdate:
 
     state: bytes
     attributions: list[dict[str, Any]]
-    """One per conversion whose credits changed, ordered by (time, event id); see `_attribution`."""
+    """One per conversion whose credits changed, ordered by (time, event id); see `_attribution`. What was attributed
+    before, if anything, is in `replaces`: REVISED and `models`."""
     journeys: list[dict[str, Any]]
     """One per journey that has a new fact; see `_journey_row`."""
     duplicates: int
@@ -122,6 +127,7 @@ def apply_facts(
         return PersonUpdate(state or encode(person), [], [], 0, 0)
     tenant_id, customer_id = facts[0][1], facts[0][2]
     affected: set[str] = set()
+    fresh: set[str] = set()
     changed: dict[str, list[Any]] = {}
     duplicates = expired = 0
     for fact in facts:
@@ -129,6 +135,8 @@ def apply_facts(
             raise FactError("facts of more than one person in a batch; allowed: one tenant and customer")
         added = _add(person, fact, settings, tenant, affected)
         if added is Added.NEW:
+            if fact[0] == CONVERSION:
+                fresh.add(fact[5])
             if fact[3]:
                 changed[fact[3]] = _count_in_journey(person, fact)
         elif added is Added.DUPLICATE:
@@ -141,6 +149,8 @@ def apply_facts(
         for index, conversion_id in enumerate(conversions.ids if affected else ())
         if conversion_id in affected
     ]
+    if state and affected - fresh:
+        _note_replaced(decode(state), attributions, settings, tenant)
     journeys = [_journey_row(journey, tenant_id, customer_id) for journey in changed.values()]
     _forget(person, settings, tenant)
     return PersonUpdate(encode(person), attributions, journeys, duplicates, expired)
@@ -182,8 +192,26 @@ def reattribute(
             then = _attribution(person, index, tenant_id, customer_id, settings, before)
             if then["touches"] == now["touches"] and then["models"] == now["models"]:
                 continue
+            now["replaces"] = _replaced(then, now)
         changed.append(now)
     return changed
+
+
+def _note_replaced(
+    before: PersonState, attributions: list[dict[str, Any]], settings: AttributionSettings, tenant: TenantSettings
+) -> None:
+    """Put what was attributed before into each attribution of a conversion that was known."""
+    known = {conversion_id: index for index, conversion_id in enumerate(before.conversions.ids)}
+    for now in attributions:
+        if (index := known.get(now["conversion_id"])) is not None:
+            then = _attribution(before, index, now["tenant_id"], now["customer_id"], settings, tenant)
+            now["replaces"] = _replaced(then, now)
+
+
+def _replaced(then: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Return what of an attribution another one replaces, of the models that both have."""
+    models = {model: credited for model, credited in then["models"].items() if model in now["models"]}
+    return {name: then[name] for name in REVISED} | {"models": models}
 
 
 def _reached(conversions: Log, time: int, tenant: TenantSettings) -> range | list[int]:

@@ -47,6 +47,16 @@ class StoredTenant:
         )
         return {row[0]: (row[1], dict(zip(row[2], row[3], strict=True))) for row in rows}
 
+    def revisions(self, model="linear"):
+        """[(conversion, net value, {touchpoint: micros})] of what was replaced, oldest first."""
+        rows = self.sink.rows(
+            "SELECT conversion_id, value_micros, touches.touchpoint_id, touches.credited_micros FROM credit_revisions "
+            "FINAL WHERE tenant_id = {tenant:String} AND model = {model:String} ORDER BY conversion_id, revision",
+            {"tenant": self.tenant_id, "model": model},
+            "revisions",
+        )
+        return [(row[0], row[1], dict(zip(row[2], row[3], strict=True))) for row in rows]
+
     def event(self, kind, customer, event_id, minute, consented=True, **more):
         record = {
             "envelope": {

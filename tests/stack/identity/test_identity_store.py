@@ -14,7 +14,7 @@ from connectors.clickhouse.identity import (
 )
 from connectors.clickhouse.rederive import read_update, rederive, update_text
 from tests.serving.local_stores import wait_until
-from tests.stack.identity.stored_journey import SETTINGS, START_MS, StoredTenant
+from tests.stack.identity.stored_journey import SETTINGS, START_MS, StoredTenant, insert_events
 from udfs.attribution.person import apply_facts
 from udfs.attribution.tenant_settings import record_of
 from udfs.identity.device_graph import Erasure, Withdrawal
@@ -29,10 +29,11 @@ def acme(store, tenant):
     return StoredTenant(store, tenant)
 
 
-def stream_credits(acme, customer):
+def stream_credits(acme, customer, facts=None):
     """What the stream writes for a customer by itself."""
     state = None
-    for fact in read_facts(acme.sink, [Customer(acme.tenant_id, customer)], 0)[Customer(acme.tenant_id, customer)]:
+    key = Customer(acme.tenant_id, customer)
+    for fact in facts or read_facts(acme.sink, [key], 0)[key]:
         update = apply_facts(state, [fact], SETTINGS)
         state = update.state
         acme.sink.write("attribution_credits", credit_columns(update.attributions, START_MS))
@@ -81,6 +82,38 @@ def test_late_touch_refund_and_split(acme):
     # Once derived, a customer alone is derived with every fact.
     acme.happen(acme.touch("ann", "t3", 1))
     assert acme.credits() == {"c1": (9_000_000, {"t2": 4_500_000, "t3": 4_500_000})}
+    replaced = [
+        ("c1", 10_000_001, {"t2": 10_000_001}),
+        ("c1", 10_000_001, {"t1": 5_000_001, "t2": 5_000_000}),
+        ("c1", 10_000_001, {"t0": 3_333_334, "t1": 3_333_334, "t2": 3_333_333}),
+        ("c1", 9_000_000, {"t0": 3_000_000, "t1": 3_000_000, "t2": 3_000_000}),
+        ("c1", 9_000_000, {"t2": 9_000_000}),
+    ]
+    assert acme.revisions() == replaced
+    # A fact that changes no credit leaves nothing behind.
+    acme.happen(acme.event("journey_start", "ann", "s9", 12))
+    assert acme.revisions() == replaced
+
+
+def test_the_stream_sends_what_it_replaces(acme):
+    """Each fact in a batch of its own, twice, as after a replay."""
+    insert_events(
+        acme.sink,
+        (
+            acme.touch("ann", "t1", 0),
+            acme.conversion("ann", "c1", 5, 1_000_001),
+            acme.touch("ann", "t2", 1, "search"),
+            acme.conversion("ann", "r1", 9, 1, "refund", "c1"),
+        ),
+    )
+    for _ in range(2):
+        facts = read_facts(acme.sink, [Customer(acme.tenant_id, "ann")], 0)[Customer(acme.tenant_id, "ann")]
+        stream_credits(acme, "ann", sorted(facts, key=lambda fact: ["t1", "c1", "t2", "r1"].index(fact[5])))
+        assert acme.credits() == {"c1": (1_000_000, {"t1": 500_000, "t2": 500_000})}
+        assert acme.revisions() == [
+            ("c1", 1_000_001, {"t1": 1_000_001}),
+            ("c1", 1_000_001, {"t1": 500_001, "t2": 500_000}),
+        ]
 
 
 def test_opt_out_and_erasure_leave_what_sums(acme):
@@ -96,12 +129,17 @@ def test_an_erasure_reaches_every_table_and_the_persons_left(acme):
     assert rows_of(acme.sink, customer, at) == {
         "events": 1,
         "attribution_credits": 0,
+        "credit_revisions": 0,
         "journeys": 0,
         "identity_links": 1,
         "person_customers": 1,
     }
+    # Older revisions of other customers' credits that name the customer's touches go too.
+    acme.happen(acme.touch("dev-7", "t8", 1))
+    assert [touches for _, _, touches in acme.revisions()][1:] == [{"t1": 5_000_001, "t2": 5_000_000}]
     acme.change(Erasure("dev-7", at))
     assert acme.credits() == {"c1": (10_000_001, {"t2": 10_000_001})}
+    wait_until(lambda: acme.revisions() == [("c1", 10_000_001, {"t2": 10_000_001})], "deletion of revisions")
     wait_until(lambda: set(rows_of(acme.sink, customer, at).values()) == {0}, "deletion")
     assert rows_of(acme.sink, customer, START_MS * 2)["events"] == 1
     # Then ann: her conversion goes with its credits.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from udfs.attribution.apportion import apportion
 from udfs.attribution.credit import weigh
-from udfs.attribution.person import FactError, PersonUpdate, apply_facts
+from udfs.attribution.person import REVISED, FactError, PersonUpdate, apply_facts
 from udfs.attribution.settings import RULE_BASED, AttributionSettings
 
 if TYPE_CHECKING:
@@ -52,6 +52,14 @@ class Stream:
     def feed(self, *facts: Fact) -> PersonUpdate:
         update = apply_facts(self.state, facts, self.settings)
         self.state = update.state
+        for row in update.attributions:
+            # What it says it replaces is what was credited until now, less touches that were forgotten since.
+            before = self.attributions.get(row["conversion_id"])
+            replaced = row.pop("replaces", None)
+            if self.settings.max_touches < SETTINGS.max_touches:
+                assert bool(replaced) == bool(before)
+            else:
+                assert replaced == (before and {name: before[name] for name in (*REVISED, "models")})
         self._keep(self.attributions, "conversion_id", update.attributions)
         self._keep(self.journeys, "journey_id", update.journeys)
         return update
