@@ -1,4 +1,5 @@
-"""Custom dashboards in the browser: made, arranged by keyboard and pointer, saved, shared, restored, taken out and in as a file."""
+"""Custom dashboards in the browser: made, arranged by keyboard and pointer, saved, shared, restored, out and in as a
+file."""
 
 from __future__ import annotations
 
@@ -39,9 +40,9 @@ def save(page):
 def place(page, name):
     """Column, row, width and height of a widget in the editor, as the grid lines that its element has."""
     style = page.get_by_role("group", name=name, exact=True).get_attribute("style")
-    row, height, column, width = re.search(
-        r"grid-area: (\d+) / (\d+) / span (\d+) / span (\d+)", style
-    ).group(1, 3, 2, 4)
+    row, height, column, width = re.search(r"grid-area: (\d+) / (\d+) / span (\d+) / span (\d+)", style).group(
+        1, 3, 2, 4
+    )
     return int(column), int(row), int(width), int(height)
 
 
