@@ -22,6 +22,8 @@ def component(config: StackConfig) -> Component:
         "--kafka-bootstrap": f"{HOST}:{config.kafka_port}",
         "--clickhouse-url": f"http://{HOST}:{config.clickhouse_port}",
         "--clickhouse-database": config.clickhouse_database,
+        # Custom dashboards, and what was done with them.
+        "--relational-url": f"sqlite:///{config.run_dir / 'serving.sqlite'}",
         "--redis-url": f"redis://{HOST}:{config.redis_port}/0",
         "--host": HOST,
         "--grpc-port": str(config.grpc_port),

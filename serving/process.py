@@ -93,7 +93,7 @@ class Process:
             timeout_seconds=options.redis_timeout_ms / 1000,
         )
         answers = Answers(self.answer_cache if options.answer_cache else None, self.hub.changes, self.metrics)
-        services = make_services(self.history, self.hot_store, self.hub, pace, answers)
+        services = make_services(self.history, self.hot_store, self.hub, pace, answers, self.access.database)
         self.dispatch = Dispatch(services, self.access.gate, options, self.metrics)
         self.grpc = GrpcServer(
             options, self.dispatch, self.certificates.grpc_credentials() if self.certificates else None

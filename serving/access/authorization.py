@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from serving.access import refusals
 from serving.access.principal import Kind
-from serving.access.roles import Permission
+from serving.access.roles import CHANGING, Permission
 from serving.access.tenancy import check_tenant_id
 
 if TYPE_CHECKING:
@@ -41,10 +41,24 @@ NEEDED: Mapping[str, Permission] = MappingProxyType(
         f"{_V1}.AttributionService.WatchAttribution": Permission.VIEW_DETAIL,
         f"{_V1}.AttributionService.ExplainConversion": Permission.VIEW_DETAIL,
         f"{_V1}.AttributionService.ListCreditRevisions": Permission.VIEW_DETAIL,
+        f"{_V1}.DashboardService.ListDashboards": Permission.VIEW_CAMPAIGNS,
+        f"{_V1}.DashboardService.GetDashboard": Permission.VIEW_CAMPAIGNS,
+        f"{_V1}.DashboardService.ListDashboardVersions": Permission.VIEW_CAMPAIGNS,
+        f"{_V1}.DashboardService.CreateDashboard": Permission.EDIT_DASHBOARDS,
+        f"{_V1}.DashboardService.UpdateDashboard": Permission.EDIT_DASHBOARDS,
+        f"{_V1}.DashboardService.DeleteDashboard": Permission.EDIT_DASHBOARDS,
+        f"{_V1}.DashboardService.RestoreDashboard": Permission.EDIT_DASHBOARDS,
+        f"{_V1}.DashboardService.DuplicateDashboard": Permission.EDIT_DASHBOARDS,
+        f"{_V1}.DashboardService.ShareDashboard": Permission.SHARE_DASHBOARDS,
     }
 )
 """The permission that a method needs, by its full name. A method that is not here is refused to everybody but the demo
 caller."""
+
+
+def changes(method: str) -> bool:
+    """Tell whether a method (full name) changes what is kept."""
+    return NEEDED.get(method) in CHANGING
 
 
 def authorize(principal: Principal, tenant_id: str, method: str, *, export: bool = False) -> None:

@@ -94,12 +94,13 @@ class Gate:
     async def note(
         self, admission: Admission, request: Message, response: Message | None = None, *, outcome: str = "OK"
     ) -> None:
-        """Note how an admitted call ended; an export is noted before it is handed out.
+        """Note how an admitted call ended; an export is noted before it is handed out. A change that was made is not
+        noted here: its handler has done so in the transaction that made it.
 
         Raises:
             ServingError: an export could not be noted.
         """
-        if self._audit is None:
+        if self._audit is None or (admission.action is Action.CHANGE and outcome == "OK"):
             return
         entry = audit.entry(
             admission.principal,

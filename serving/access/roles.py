@@ -27,6 +27,10 @@ class Permission(StrEnum):
     """Campaign figures as a file."""
     EXPORT_ALL = "export_all"
     """Whatever may be viewed, as a file."""
+    EDIT_DASHBOARDS = "edit_dashboards"
+    """Own dashboards: make, change and delete them."""
+    SHARE_DASHBOARDS = "share_dashboards"
+    """Own dashboards: show them to roles of the tenant."""
     READ_AUDIT = "read_audit"
     """The tenant's audit log."""
     MANAGE_ACCESS = "manage_access"
@@ -55,28 +59,35 @@ _VIEWS = frozenset(
     }
 )
 _EXPORTS = frozenset({Permission.EXPORT_CAMPAIGNS, Permission.EXPORT_ALL})
+_DASHBOARDS = frozenset({Permission.EDIT_DASHBOARDS, Permission.SHARE_DASHBOARDS})
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         Role.ADMIN: frozenset(Permission),
         # Executives see results, not single customers, and take everything they see with them.
-        Role.CMO: _EXPORTS | {Permission.VIEW_EXECUTIVE, Permission.VIEW_CAMPAIGNS, Permission.VIEW_ATTRIBUTION},
-        Role.MARKETING_DIRECTOR: frozenset(
-            {Permission.VIEW_CAMPAIGNS, Permission.VIEW_OPERATIONS, Permission.EXPORT_CAMPAIGNS}
-        ),
+        Role.CMO: _EXPORTS
+        | _DASHBOARDS
+        | {Permission.VIEW_EXECUTIVE, Permission.VIEW_CAMPAIGNS, Permission.VIEW_ATTRIBUTION},
+        Role.MARKETING_DIRECTOR: _DASHBOARDS
+        | {Permission.VIEW_CAMPAIGNS, Permission.VIEW_OPERATIONS, Permission.EXPORT_CAMPAIGNS},
         Role.MARKETING_ANALYST: _EXPORTS
+        | _DASHBOARDS
         | {
             Permission.VIEW_CAMPAIGNS,
             Permission.VIEW_OPERATIONS,
             Permission.VIEW_ATTRIBUTION,
             Permission.VIEW_DETAIL,
         },
-        Role.VIEWER: frozenset({Permission.VIEW_CAMPAIGNS}),
+        # Arranges what they see for themselves, and shows it to nobody.
+        Role.VIEWER: frozenset({Permission.VIEW_CAMPAIGNS, Permission.EDIT_DASHBOARDS}),
         # A program never decides who may do what.
-        Role.SERVICE_ACCOUNT: _VIEWS | _EXPORTS | {Permission.READ_AUDIT},
+        Role.SERVICE_ACCOUNT: _VIEWS | _EXPORTS | _DASHBOARDS | {Permission.READ_AUDIT},
     }
 )
 """What a role permits at the tenant for which it is granted."""
+
+CHANGING = _DASHBOARDS | {Permission.MANAGE_ACCESS}
+"""Permissions to change what is kept. Everything else is reading."""
 
 NEEDS_MFA = frozenset({Role.ADMIN, Role.CMO})
 """Roles whose holders must have signed in with more than one factor."""

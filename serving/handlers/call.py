@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
 
+    from serving.access.principal import Principal
+
 # How long one read for a live stream may take: as long as a call without a deadline may.
 STREAM_READ_SECONDS = 10.0
 # Part of a call's remaining time that reading may take. The rest is for a degraded answer.
@@ -20,11 +22,13 @@ SHARE_OF_DEADLINE = 0.8
 class Call:
     """One call, after the transport has checked who makes it.
 
-    `tenant_id` is the only tenant that the answer may be about. `deadline` is in seconds of `time.monotonic`; a
-    stream has none.
+    `tenant_id` is the only tenant that the answer may be about. `principal` is who makes the call: what they may do at
+    all was checked; what is kept for one person is theirs. `deadline` is in seconds of `time.monotonic`; a stream has
+    none.
     """
 
     tenant_id: str
+    principal: Principal
     deadline: float | None = None
     refresh: bool = False
     """The caller wants what the stores hold now, not an answer that was kept."""

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tributary.v1 import alerts_pb2, attribution_pb2, campaign_metrics_pb2, journeys_pb2, quality_pb2
+from tributary.v1 import (
+    alerts_pb2,
+    attribution_pb2,
+    campaign_metrics_pb2,
+    dashboards_pb2,
+    journeys_pb2,
+    quality_pb2,
+)
 
 from serving.handlers.alerts import AlertHandlers
 from serving.handlers.attribution import AttributionHandlers
@@ -13,6 +20,7 @@ from serving.handlers.call import Service
 from serving.handlers.campaign_metrics import CampaignMetricsHandlers
 from serving.handlers.credit_revisions import CreditRevisionHandlers
 from serving.handlers.credits import CreditHandlers
+from serving.handlers.dashboards import DashboardHandlers
 from serving.handlers.journeys import JourneyHandlers
 from serving.handlers.key_figures import KeyFigureHandlers
 from serving.handlers.quality import QualityHandlers
@@ -33,12 +41,13 @@ if TYPE_CHECKING:
     from serving.live.hub import LiveHub
     from serving.queries.history import History
     from serving.queries.hot_store import HotStore
+    from serving.relational.database import Database
 
 
 def make_services(
-    history: History, hot_store: HotStore, hub: LiveHub, pace: Pace, answers: Answers
+    history: History, hot_store: HotStore, hub: LiveHub, pace: Pace, answers: Answers, database: Database | None
 ) -> tuple[Service, ...]:
-    """Return every service, reading from these stores."""
+    """Return every service, reading from these stores. Without a database no dashboards are kept."""
     campaign_queries = CampaignMetricsQueries(history, hub.newest_window_end)
     current = CurrentWindows(campaign_queries, hot_store, hub)
     campaigns = CampaignMetricsHandlers(campaign_queries, current, answers, hub, pace)
@@ -51,6 +60,7 @@ def make_services(
     journeys = JourneyHandlers(JourneyQueries(history), answers)
     alerts = AlertHandlers(AlertQueries(history), answers, hub, pace)
     quality = QualityHandlers(QualityQueries(history), credit_sums, answers, hub)
+    dashboards = DashboardHandlers(database)
     return (
         Service(
             campaign_metrics_pb2.DESCRIPTOR.services_by_name["CampaignMetricsService"],
@@ -95,6 +105,21 @@ def make_services(
                 "GetCounts": quality.get_counts,
                 "GetQuality": quality.get_quality,
                 "GetFreshness": quality.get_freshness,
+            },
+            streams={},
+        ),
+        Service(
+            dashboards_pb2.DESCRIPTOR.services_by_name["DashboardService"],
+            unary={
+                "ListDashboards": dashboards.list_dashboards,
+                "GetDashboard": dashboards.get_dashboard,
+                "CreateDashboard": dashboards.create_dashboard,
+                "UpdateDashboard": dashboards.update_dashboard,
+                "DeleteDashboard": dashboards.delete_dashboard,
+                "ListDashboardVersions": dashboards.list_dashboard_versions,
+                "RestoreDashboard": dashboards.restore_dashboard,
+                "ShareDashboard": dashboards.share_dashboard,
+                "DuplicateDashboard": dashboards.duplicate_dashboard,
             },
             streams={},
         ),

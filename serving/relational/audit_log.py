@@ -22,6 +22,8 @@ class Action(StrEnum):
     READ = "read"
     STREAM = "stream"
     EXPORT = "export"
+    CHANGE = "change"
+    """Something that the tenant keeps here was made, changed or deleted, such as a dashboard."""
     SIGN_IN = "sign_in"
     MANAGE = "manage"
     """A change of users, roles, keys or sessions."""

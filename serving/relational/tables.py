@@ -110,7 +110,7 @@ audit_log = Table(
     Column("caller_kind", String(16), nullable=False),
     Column("caller_id", String(64), nullable=False),
     Column("tenant_id", String(64), nullable=False),
-    # read, stream, export, sign_in, manage
+    # read, stream, export, change, sign_in, manage
     Column("action", String(16), nullable=False),
     Column("method", Text, nullable=False),
     # The requested range of time; null where a method has none.
@@ -122,3 +122,44 @@ audit_log = Table(
     Index("ix_audit_log_tenant_id_at", "tenant_id", "at"),
 )
 """Append-only: triggers refuse every UPDATE, DELETE and TRUNCATE."""
+
+dashboards = Table(
+    "dashboards",
+    METADATA,
+    # Random.
+    Column("dashboard_id", String(32), primary_key=True),
+    # Not a reference: the demo user's tenants, and those that only tokens name, are not stored.
+    Column("tenant_id", String(64), nullable=False),
+    # Who made it: the id of a user, a service key or the demo user.
+    Column("owner_id", String(64), nullable=False),
+    # Title and number of widgets of the newest version, so that lists need no other table.
+    Column("title", String(100), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("widget_count", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("ix_dashboards_tenant_id_updated_at", "tenant_id", "updated_at"),
+)
+
+dashboard_versions = Table(
+    "dashboard_versions",
+    METADATA,
+    Column("dashboard_id", ForeignKey("dashboards.dashboard_id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("title", String(100), nullable=False),
+    # DashboardLayout of the contract as JSON.
+    Column("layout", Text, nullable=False),
+    Column("widget_count", Integer, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("changed_by", String(64), nullable=False),
+    # The version that this one brought back; 0: none.
+    Column("restored_from", Integer, nullable=False, default=0),
+)
+
+dashboard_shares = Table(
+    "dashboard_shares",
+    METADATA,
+    Column("dashboard_id", ForeignKey("dashboards.dashboard_id", ondelete="CASCADE"), primary_key=True),
+    # A role of the tenant that may see the dashboard.
+    Column("role", String(32), primary_key=True),
+)

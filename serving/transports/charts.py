@@ -1,10 +1,17 @@
-"""What REST offers: a method of the contract behind each chart id."""
+"""What REST offers: a method of the contract behind each chart id, and behind each path of the dashboards."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tributary.v1 import alerts_pb2, attribution_pb2, campaign_metrics_pb2, journeys_pb2, quality_pb2
+from tributary.v1 import (
+    alerts_pb2,
+    attribution_pb2,
+    campaign_metrics_pb2,
+    dashboards_pb2,
+    journeys_pb2,
+    quality_pb2,
+)
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor
@@ -41,7 +48,7 @@ CHARTS: dict[str, MethodDescriptor] = {
     "quality": _QUALITY["GetQuality"],
     "freshness": _QUALITY["GetFreshness"],
 }
-"""Every method that answers once, by chart id."""
+"""Every method that answers with figures, by chart id."""
 
 LIVE: dict[str, MethodDescriptor] = {
     "campaigns": _CAMPAIGNS["WatchCampaignMetrics"],
@@ -51,3 +58,21 @@ LIVE: dict[str, MethodDescriptor] = {
 """Every method that streams, by the name that `/realtime` knows it by."""
 POLLED: MethodDescriptor = _CAMPAIGNS["GetCurrentCampaignMetrics"]
 """What `/realtime` answers with when it is asked once."""
+
+_DASHBOARDS = dashboards_pb2.DESCRIPTOR.services_by_name["DashboardService"].methods_by_name
+_ALL = "/api/v1/dashboards"
+_ONE = f"{_ALL}/{{dashboard_id}}"
+
+DASHBOARD_PATHS: dict[tuple[str, str], MethodDescriptor] = {
+    ("GET", _ALL): _DASHBOARDS["ListDashboards"],
+    ("POST", _ALL): _DASHBOARDS["CreateDashboard"],
+    ("GET", _ONE): _DASHBOARDS["GetDashboard"],
+    ("PUT", _ONE): _DASHBOARDS["UpdateDashboard"],
+    ("DELETE", _ONE): _DASHBOARDS["DeleteDashboard"],
+    ("GET", f"{_ONE}/versions"): _DASHBOARDS["ListDashboardVersions"],
+    ("POST", f"{_ONE}/restore"): _DASHBOARDS["RestoreDashboard"],
+    ("POST", f"{_ONE}/share"): _DASHBOARDS["ShareDashboard"],
+    ("POST", f"{_ONE}/duplicate"): _DASHBOARDS["DuplicateDashboard"],
+}
+"""Every method of the service by (verb, path). GET and DELETE have query parameters, the others a body."""
+BODILESS = frozenset({"GET", "DELETE"})

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from serving.access.audit import rows_of
+from serving.access.authorization import changes
 from serving.errors import Reason, ServingError
 from serving.handlers.call import Call
 from serving.observability import tracing
@@ -87,11 +88,13 @@ class Dispatch:
             allowed = self._allowed_seconds(remaining_seconds)
             with tracing.within(span):
                 async with asyncio.timeout(allowed):
-                    action = Action.EXPORT if export else Action.READ
+                    action = _action(method.full_name, export=export)
                     admission = await self._gate.admit(headers, method.full_name, request.tenant_id, action)
                     if "conversion_id" in method.input_type.fields_by_name:
                         tracing.link_event(span, admission.tenant_id, request.conversion_id)
-                    call = Call(admission.tenant_id, began + allowed, refresh=wants_refresh(headers))
+                    call = Call(
+                        admission.tenant_id, admission.principal, began + allowed, refresh=wants_refresh(headers)
+                    )
                     response = await self._unary[method.full_name](request, call)
                     await self._gate.note(admission, request, response)
         except Exception as error:  # noqa: BLE001 - the border: whatever it is, the client gets a code and not a stack
@@ -132,7 +135,7 @@ class Dispatch:
             await self._gate.note(admission, request, outcome="OPENED")
             handler = self._streaming[method.full_name]
             async with (
-                aclosing(handler(request, Call(admission.tenant_id))) as responses,
+                aclosing(handler(request, Call(admission.tenant_id, admission.principal))) as responses,
                 aclosing(self._gate.guarded(responses, admission)) as allowed,
                 aclosing(tracing.each_within(span, allowed)) as traced,
             ):
@@ -166,6 +169,12 @@ def _admit(present: int, most: int, reason: Reason) -> None:
             f"the server answers {most} at the same time and no more",
             retry_after_seconds=BUSY_RETRY_SECONDS,
         )
+
+
+def _action(method: str, *, export: bool) -> Action:
+    if changes(method):
+        return Action.CHANGE
+    return Action.EXPORT if export else Action.READ
 
 
 def translate(error: Exception, method: str) -> ServingError:

@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 
 from serving.transports.connect_services import ConnectServices
 from serving.transports.rest import Rest
+from serving.transports.rest_dashboards import RestDashboards
 from serving.transports.web_app import WebApp, no_such_path
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def application(
         *access.sign_in.routes(),
         *(Mount(f"/{service.descriptor.full_name}", services) for service in dispatch.services),
         *Rest(dispatch, max_request_bytes).routes(),
+        *RestDashboards(dispatch, max_request_bytes).routes(),
         Route("/tributary.{rest:path}", no_such_path),
         Route("/api/{rest:path}", no_such_path),
         Route("/auth/{rest:path}", no_such_path),

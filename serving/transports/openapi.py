@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from serving.transports.charts import CHARTS, FILTER_OPTIONS, LIVE, METRICS, POLLED
+from serving.transports.charts import BODILESS, CHARTS, DASHBOARD_PATHS, FILTER_OPTIONS, LIVE, METRICS, POLLED
 from serving.transports.query_parameters import RANGE, SELECTED, VIEW, enum_words, parameters_of, part_of
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ _ERRORS = {
     "504": "the answer was not ready in time",
 }
 
+_ERROR_CONTENT = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+
 
 @cache
 def document() -> dict[str, Any]:
@@ -60,6 +62,8 @@ def document() -> dict[str, Any]:
     for chart in charts:
         name = f"/api/v1/dashboard/charts/{chart}"
         paths[name] = {"get": _get(f"The figures of the chart {chart}: {CHARTS[chart].name}", CHARTS[chart], schemas)}
+    for (verb, path), method in DASHBOARD_PATHS.items():
+        paths.setdefault(path, {})[verb.lower()] = _dashboards(verb, path, method, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -156,9 +160,37 @@ def _filters(schemas: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _dashboards(verb: str, path: str, method: MethodDescriptor, schemas: dict[str, Any]) -> dict[str, Any]:
+    in_path = tuple(name for name in method.input_type.fields_by_name if f"{{{name}}}" in path)
+    described: dict[str, Any] = {
+        "summary": method.name,
+        "operationId": method.name,
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in in_path
+        ],
+        "responses": {
+            "200": {
+                "description": "the answer",
+                "content": {"application/json": {"schema": _reference(method.output_type, schemas)}},
+            },
+            "409": {"description": "it was changed meanwhile", "content": _ERROR_CONTENT},
+            **_errors(),
+        },
+    }
+    if verb in BODILESS:
+        known = parameters_of(method.input_type).items()
+        described["parameters"] += [_parameter(name, field) for name, field in known if name not in in_path]
+    else:
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": _reference(method.input_type, schemas)}},
+            "description": "without the fields that the path gives",
+        }
+    return described
+
+
 def _errors() -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    return {code: {"description": text, "content": content} for code, text in _ERRORS.items()}
+    return {code: {"description": text, "content": _ERROR_CONTENT} for code, text in _ERRORS.items()}
 
 
 def _parameter(name: str, field: FieldDescriptor) -> dict[str, Any]:

@@ -39,6 +39,8 @@ HTTP_STATUS = {
     grpc.StatusCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
     grpc.StatusCode.PERMISSION_DENIED: HTTPStatus.FORBIDDEN,
     grpc.StatusCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    grpc.StatusCode.FAILED_PRECONDITION: HTTPStatus.BAD_REQUEST,
+    grpc.StatusCode.ABORTED: HTTPStatus.CONFLICT,
     grpc.StatusCode.RESOURCE_EXHAUSTED: HTTPStatus.TOO_MANY_REQUESTS,
     grpc.StatusCode.DEADLINE_EXCEEDED: HTTPStatus.GATEWAY_TIMEOUT,
     grpc.StatusCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -93,7 +95,7 @@ class Rest:
     async def filters(self, request: Request) -> Response:
         """Check a filter, and list the values that figures under it have."""
         try:
-            asked = ParseDict(await self._body(request), campaign_pb.GetBreakdownRequest())
+            asked = ParseDict(await read_body(request, self._max_request_bytes), campaign_pb.GetBreakdownRequest())
             asked.dimensions[:] = [campaign_pb.DIMENSION_CAMPAIGN, campaign_pb.DIMENSION_CHANNEL]
             asked.page_size = FILTER_VALUES
             answer = await self._call(request, FILTER_OPTIONS, asked)
@@ -120,26 +122,6 @@ class Rest:
         """The description of all this."""
         return JSONResponse(document())
 
-    async def _body(self, request: Request) -> Any:
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > self._max_request_bytes:
-                raise ServingError(
-                    grpc.StatusCode.RESOURCE_EXHAUSTED,
-                    Reason.REQUEST_TOO_LARGE,
-                    f"a request must not be larger than {self._max_request_bytes} bytes",
-                )
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise invalid("content-type", "must be application/json")
-        try:
-            read = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            raise invalid("body", "is not JSON") from None
-        if not isinstance(read, dict):
-            raise invalid("body", "must be a JSON object")
-        return read
-
     async def _answer(self, request: Request, method: MethodDescriptor, fixed: Mapping[str, str]) -> Response:
         given = [(name, value) for name, value in request.query_params.multi_items() if name != "format"]
         try:
@@ -161,6 +143,28 @@ class Rest:
     async def _call(self, request: Request, method: MethodDescriptor, asked: Any, *, export: bool = False) -> Any:
         headers = dict(request.headers.items())
         return await unless_disconnected(request, self._dispatch.answer(method, asked, headers, None, export=export))
+
+
+async def read_body(request: Request, most_bytes: int) -> Any:
+    """Return the JSON object that a request carries; raises ServingError."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most_bytes:
+            raise ServingError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                Reason.REQUEST_TOO_LARGE,
+                f"a request must not be larger than {most_bytes} bytes",
+            )
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise invalid("content-type", "must be application/json")
+    try:
+        read = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise invalid("body", "is not JSON") from None
+    if not isinstance(read, dict):
+        raise invalid("body", "must be a JSON object")
+    return read
 
 
 async def unless_disconnected(request: Request, answer: Awaitable[Any]) -> Any:

@@ -13,14 +13,24 @@ import pytest
 import pytest_asyncio
 from connectrpc.errors import ConnectError
 from google.protobuf import message_factory
+from google.protobuf.json_format import MessageToDict
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from starlette.routing import Mount, Route, WebSocketRoute
-from tributary.v1 import alerts_pb2, attribution_pb2, campaign_metrics_pb2, journeys_pb2, quality_pb2
+from tributary.v1 import (
+    alerts_pb2,
+    attribution_pb2,
+    campaign_metrics_pb2,
+    dashboards_pb2,
+    journeys_pb2,
+    quality_pb2,
+)
 
 from connectors.redis.cache import Cache, campaign_key
 from serving.access.tenancy import METADATA_KEY
 from serving.live.hub import Topic
-from serving.transports.charts import CHARTS, LIVE
+from serving.relational import dashboards
+from serving.relational.dashboards import StoredDashboard, Viewer
+from serving.transports.charts import BODILESS, CHARTS, DASHBOARD_PATHS, LIVE
 from tests.serving.browser_clients import answer, browser_client, connect_details, http_url, updates
 from tests.serving.pipeline_model import CampaignEvent
 from tests.serving.running_server import details, next_message, options, refusal, running
@@ -43,7 +53,7 @@ pytestmark = pytest.mark.asyncio
 
 # In every name of the other tenant's rows.
 MARK = "forbidden"
-FILES = (campaign_metrics_pb2, attribution_pb2, journeys_pb2, alerts_pb2, quality_pb2)
+FILES = (campaign_metrics_pb2, attribution_pb2, journeys_pb2, alerts_pb2, quality_pb2, dashboards_pb2)
 METHODS = [
     method for file in FILES for service in file.DESCRIPTOR.services_by_name.values() for method in service.methods
 ]
@@ -52,13 +62,17 @@ STREAMS = [method for method in METHODS if method.server_streaming]
 ROOT = "/api/v1/dashboard"
 # Paths that tests of this file try, and those that show no tenant's figures to anybody.
 TRIED_PATHS = {f"{ROOT}/metrics", f"{ROOT}/charts/{{chart_id}}", f"{ROOT}/filters", f"{ROOT}/realtime/{{tenant_id}}"}
+TRIED_PATHS |= {path for _, path in DASHBOARD_PATHS}
 PATHS_WITHOUT_TENANTS = {
     "/metrics", "/healthz", "/readyz", "/api/openapi.json", "/api/{rest:path}", "/tributary.{rest:path}", "",
 }  # fmt: skip
 # Their answers to the other tenant hold numbers and times, no names.
 NUMBERS_ONLY = {"GetFreshness", "GetFunnel", "GetQuality", "ListKeyFigures"}
 # Ask for one thing by its id: another tenant's is not found.
-BY_ID = {"ExplainConversion", "GetJourney", "ListCreditRevisions"}
+BY_ID = {"ExplainConversion", "GetJourney", "ListCreditRevisions", "GetDashboard", "UpdateDashboard"}
+BY_ID |= {"DeleteDashboard", "ListDashboardVersions", "RestoreDashboard", "ShareDashboard", "DuplicateDashboard"}
+# Says nothing when it is done.
+SILENT = {"DeleteDashboard"}
 
 
 def by_name(method):
@@ -66,8 +80,10 @@ def by_name(method):
 
 
 @pytest_asyncio.fixture
-async def server(clickhouse_process, redis_process, history_address):
-    async with running(options(clickhouse_process.port, redis_process.port, heartbeat_ms=300)) as started:
+async def server(clickhouse_process, redis_process, history_address, tmp_path):
+    relational_url = f"sqlite:///{tmp_path}/relational.sqlite"
+    chosen = options(clickhouse_process.port, redis_process.port, heartbeat_ms=300, relational_url=relational_url)
+    async with running(chosen) as started:
         yield started
 
 
@@ -83,9 +99,11 @@ def request_of(method, tenant):
         request.cadence = campaign_metrics_pb2.CADENCE_DAILY
     if "model" in fields:
         request.model = "linear"
-    for name, mark in (("conversion_id", "v"), ("customer_id", "u"), ("journey_id", "j")):
-        if name in fields:
-            setattr(request, name, f"{mark}-{MARK}")
+    named = {"conversion_id": "v", "customer_id": "u", "journey_id": "j", "dashboard_id": "d"}
+    values = {name: f"{mark}-{MARK}" for name, mark in named.items()}
+    values |= {"title": f"Figures of {tenant}", "expected_version": 1, "version": 1}
+    for name in values.keys() & fields.keys():
+        setattr(request, name, values[name])
     for name in ("group_by", "dimensions"):
         if name in fields:
             getattr(request, name).extend([1, 2])
@@ -150,6 +168,22 @@ def fill(tenant, history_address, redis_process, name):
     )
 
 
+def keep_dashboard(server, tenant):
+    """A dashboard of the demo user, who is the one that all calls of these tests are made by, at one tenant."""
+    made = StoredDashboard(f"d-{MARK}", tenant, "demo", f"{MARK} figures", 1, 0, 1, 1)
+    present = kept_dashboard(server, tenant)
+    with server.process.access.database.transaction() as connection:
+        if present:
+            dashboards.remove(connection, tenant, made.dashboard_id, present.version)
+        dashboards.add(connection, made, '{"widgets": []}')
+        dashboards.share(connection, made.dashboard_id, ["admin"])
+
+
+def kept_dashboard(server, tenant):
+    with server.process.access.database.transaction() as connection:
+        return dashboards.find(connection, Viewer(tenant, "demo", frozenset(), manages=True), f"d-{MARK}")
+
+
 async def first_messages(server, method, request):
     """All of a unary answer; of a stream what comes until it is quiet."""
     if not method.server_streaming:
@@ -176,17 +210,23 @@ def assert_empty(method, response):
 async def test_answers_hold_nothing_of_another_tenant(server, tenant, history_address, redis_process, method):
     other = f"{tenant}-{MARK}"
     fill(other, history_address, redis_process, MARK)
+    keep_dashboard(server, other)
+    before = kept_dashboard(server, other)
+    if method.name in BY_ID:
+        error = await refusal(call(server, method, request_of(method, tenant)))
+        assert error.code() is grpc.StatusCode.NOT_FOUND
+        assert MARK not in repr(error)
+        assert kept_dashboard(server, other) == before
     # The other tenant's own answer shows that there is something to leak.
     shown = await first_messages(server, method, request_of(method, other))
-    if method.name in NUMBERS_ONLY:
+    if method.name in SILENT:
+        assert kept_dashboard(server, other) is None
+    elif method.name in NUMBERS_ONLY:
         with pytest.raises(AssertionError):
             assert_empty(method, shown[0])
     else:
         assert MARK in repr(shown[0])
     if method.name in BY_ID:
-        error = await refusal(call(server, method, request_of(method, tenant)))
-        assert error.code() is grpc.StatusCode.NOT_FOUND
-        assert MARK not in repr(error)
         return
     answers = await first_messages(server, method, request_of(method, tenant))
     assert MARK not in repr(answers)
@@ -278,6 +318,27 @@ async def test_paths_hold_nothing_of_another_tenant(server, tenant, history_addr
                 assert (response.status, MARK in await response.text()) == (wanted, of == caller == other)
 
 
+async def test_dashboard_paths_hold_nothing_of_another_tenant(server, tenant):
+    other = f"{tenant}-{MARK}"
+    async with aiohttp.ClientSession(http_url(server)) as session:
+        for (verb, path), method in DASHBOARD_PATHS.items():
+            keep_dashboard(server, other)
+            before = kept_dashboard(server, other)
+            for of, caller in ((other, tenant), (tenant, tenant), (other, other)):
+                asked = MessageToDict(request_of(method, of), preserving_proto_field_name=True)
+                there = path.format(dashboard_id=asked.pop("dashboard_id", ""))
+                sent = {"params": asked} if verb in BODILESS else {"json": asked}
+                async with session.request(verb, there, **sent, headers={METADATA_KEY: caller}) as response:
+                    text = await response.text()
+                if of == caller == other:
+                    assert response.status == 200, (method.name, text)
+                    assert (MARK in text) == (method.name not in SILENT), method.name
+                    continue
+                wanted = 403 if of != caller else 404 if method.name in BY_ID else 200
+                assert (response.status, MARK in text) == (wanted, False), (method.name, text)
+                assert kept_dashboard(server, other) == before, method.name
+
+
 @pytest.mark.parametrize("stream", LIVE)
 async def test_live_paths_hold_nothing_of_another_tenant(server, tenant, history_address, redis_process, stream):
     other = f"{tenant}-{MARK}"
@@ -327,7 +388,8 @@ async def test_every_method_path_and_stream_is_tried(server):
     dispatch = server.process.dispatch
     assert {*dispatch._unary, *dispatch._streaming} == {method.full_name for method in METHODS}
     # REST and the live paths offer every method of the contract, under names that the tests go through.
-    assert {method.full_name for method in CHARTS.values()} == {method.full_name for method in UNARY}
+    rest = [*CHARTS.values(), *DASHBOARD_PATHS.values()]
+    assert {method.full_name for method in rest} == {method.full_name for method in UNARY}
     assert {method.full_name for method in LIVE.values()} == {method.full_name for method in STREAMS}
     paths = set()
     for route in server.process.http.config.app.routes:

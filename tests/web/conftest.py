@@ -36,6 +36,8 @@ class Serving:
     redis: int
     web: Path
     port: int = field(default_factory=free_port)
+    # Where custom dashboards are kept.
+    relational_url: str = ""
     process: subprocess.Popen | None = None
     # Offsets of the signals go on over a restart, as those of a topic do.
     started: count = field(default_factory=lambda: count(1))
@@ -48,7 +50,7 @@ class Serving:
     def start(self) -> None:
         """Start it and wait until it listens."""
         arguments = {"clickhouse": self.clickhouse, "redis": self.redis, "http": self.port, "database": DATABASE}
-        arguments["web"] = self.web
+        arguments |= {"web": self.web, "relational-url": self.relational_url}
         arguments["offset"] = 100_000 * next(self.started)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.web.serving_process"]
@@ -103,8 +105,9 @@ def built(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def serving(stores, world, built):
-    process = Serving(stores[0].port, stores[1].port, built)
+def serving(stores, world, built, tmp_path_factory):
+    relational_url = f"sqlite:///{tmp_path_factory.mktemp('relational')}/dashboards.sqlite"
+    process = Serving(stores[0].port, stores[1].port, built, relational_url=relational_url)
     process.start()
     yield process
     process.kill()

@@ -32,6 +32,7 @@ def main() -> None:
                 store.start()
             MarketingWorld(TENANT, 1).store(database(stores[0].port, "web_demo"))
             ports = ["--clickhouse", str(stores[0].port), "--redis", str(stores[1].port), "--http", str(port)]
+            ports += ["--relational-url", f"sqlite:///{folder}/dashboards.sqlite"]
             command = [sys.executable, "-m", "tests.web.serving_process", "--database", "web_demo", *ports]
             serving = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
             rng = random.Random(2)

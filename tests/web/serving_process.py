@@ -28,6 +28,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         heartbeat_ms=2_000,
         update_interval_ms=100,
         clickhouse_timeout_ms=30_000,
+        relational_url=arguments.relational_url,
         **({"web_folder": str(arguments.web)} if arguments.web else {}),
     )
     async with running(chosen) as server:
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("--http", type=int, default=0)
     parser.add_argument("--offset", type=int, default=100)
     parser.add_argument("--web", type=Path)
+    parser.add_argument("--relational-url", default="", help="where custom dashboards are kept")
     asyncio.run(serve(parser.parse_args()))
 
 

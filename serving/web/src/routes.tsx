@@ -19,6 +19,9 @@ const pages = [
   createRoute({ getParentRoute: () => root, path: "/automation", component: lazyRouteComponent(() => import("./templates/automation"), "Automation") }),
   createRoute({ getParentRoute: () => root, path: "/platform", component: lazyRouteComponent(() => import("./templates/platform-health"), "PlatformHealth") }),
   createRoute({ getParentRoute: () => root, path: "/forecasting", component: lazyRouteComponent(() => import("./templates/forecasting"), "Forecasting") }),
+  createRoute({ getParentRoute: () => root, path: "/dashboards", component: lazyRouteComponent(() => import("./dashboards/dashboard-list"), "DashboardList") }),
+  createRoute({ getParentRoute: () => root, path: "/dashboards/$dashboardId", component: lazyRouteComponent(() => import("./dashboards/dashboard-page"), "DashboardPage") }),
+  createRoute({ getParentRoute: () => root, path: "/dashboards/$dashboardId/edit", component: lazyRouteComponent(() => import("./dashboards/dashboard-editor"), "DashboardEditor") }),
 ];
 
 /** Plain `key=value`: what the page writes is read by people and put into links. */

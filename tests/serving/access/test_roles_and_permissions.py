@@ -25,6 +25,8 @@ view_attribution   x     x   .                  x                 .      x
 view_detail        x     .   .                  x                 .      x
 export_campaigns   x     x   x                  x                 .      x
 export_all         x     x   .                  x                 .      x
+edit_dashboards    x     x   x                  x                 x      x
+share_dashboards   x     x   x                  x                 .      x
 read_audit         x     .   .                  .                 .      x
 manage_access      x     .   .                  .                 .      .
 """

@@ -5,6 +5,7 @@ import { useMemo } from "react";
 import { Autocomplete, Dialog, Input, Menu, MenuItem, Modal, ModalOverlay, SearchField, useFilter } from "react-aria-components";
 import { useQueryClient } from "@tanstack/react-query";
 import { MODEL_NAMES } from "../data/attribution-queries";
+import { CUSTOM } from "../dashboards/page";
 import { PRESETS } from "../filters/date-range";
 import { useKnownCampaigns } from "../filters/known-campaigns";
 import { joinCampaigns, MODELS, useChangeSearch } from "../filters/search-state";
@@ -68,7 +69,7 @@ function useActions(onTenant: () => void): Action[] {
   const campaigns = useKnownCampaigns();
   return useMemo(
     () => [
-      ...TEMPLATES.map(({ path, name, key }) => ({
+      ...[...TEMPLATES, CUSTOM].map(({ path, name, key }) => ({
         id: path,
         name: `Go to ${name}`,
         note: `G ${key.toUpperCase()}`,

@@ -1,6 +1,7 @@
 /** Keys that work everywhere: Control-K opens the commands, G and a letter a template, as long as no text is being typed. */
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect } from "react";
+import { CUSTOM } from "../dashboards/page";
 import { TEMPLATES } from "./templates";
 
 // The letter must follow the G within this time.
@@ -24,7 +25,7 @@ export function useGoKeys(openPalette: () => void): void {
         prefixAt = event.timeStamp;
       } else if (event.timeStamp - prefixAt < PAIR_MS) {
         prefixAt = 0;
-        const template = TEMPLATES.find(({ key }) => key === event.key);
+        const template = [...TEMPLATES, CUSTOM].find(({ key }) => key === event.key);
         if (template) void navigate({ to: template.path, search: (before: object) => before } as never);
       }
     };

@@ -9,6 +9,7 @@ import { DefaultRefresh } from "../data/selection";
 import { useLiveAlerts } from "../data/live";
 import { LiveRefresh } from "../data/live-refresh";
 import { signOut, useAccess } from "../data/session";
+import { CUSTOM, isCustom } from "../dashboards/page";
 import { FilterBar } from "../filters/filter-bar";
 import { Picker } from "../filters/picker";
 import { LAST_TENANT, REFRESH, useChangeSearch, useDashboardState, type Refresh } from "../filters/search-state";
@@ -33,7 +34,7 @@ const THEMES: Record<ThemeChoice, { next: ThemeChoice; icon: typeof Sun; name: s
 
 export function Layout() {
   const { pathname } = useLocation();
-  const template = TEMPLATES.find(({ path }) => path === pathname) ?? TEMPLATES[0];
+  const template = TEMPLATES.find(({ path }) => path === pathname) ?? (isCustom(pathname) ? CUSTOM : TEMPLATES[0]);
   const { tenant, conversion } = useDashboardState();
   const [palette, setPalette] = useState<"never" | "open" | "closed">("never");
   const openPalette = useCallback(() => setPalette("open"), []);
@@ -142,6 +143,12 @@ function Sidebar({ onTenant, onPalette }: { onTenant: () => void; onPalette: () 
               </Link>
             </li>
           ))}
+          <li>
+            <Link to={CUSTOM.path} search={((before: object) => ({ ...before, conversion: undefined, refresh: undefined })) as never} className="nav-link">
+              <CUSTOM.icon size={17} aria-hidden />
+              <span className="nav-name">{CUSTOM.name}</span>
+            </Link>
+          </li>
         </ul>
       </nav>
       <div className="sidebar-end">

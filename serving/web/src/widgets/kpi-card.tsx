@@ -2,6 +2,7 @@
 import { ArrowDownRight, ArrowRight, ArrowUpRight } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { mainCurrency, useSeries, useTotals, type Group } from "../data/campaign-queries";
+import { useGivenTitle } from "../dashboards/given-title";
 import { nameOfBefore } from "../filters/date-range";
 import { useDashboardState } from "../filters/search-state";
 import { change, write, writeChange } from "../figures/format";
@@ -20,6 +21,7 @@ export function ofCurrency<T extends Group>(groups: T[], currency: string | unde
 export function KpiCard({ id, width = 3 }: { id: MetricId; width?: Width }) {
   const state = useDashboardState();
   const metric = METRICS[id];
+  const title = useGivenTitle(metric.label);
   const totals = useTotals();
   const before = useTotals([], "before", state.compare);
   const currency = mainCurrency(totals.data?.value ?? [], state.currency);
@@ -32,8 +34,8 @@ export function KpiCard({ id, width = 3 }: { id: MetricId; width?: Width }) {
   const spark = useSparkline(id, currency);
   const Arrow = share === undefined || Math.abs(share) < 0.0005 ? ArrowRight : share > 0 ? ArrowUpRight : ArrowDownRight;
   return (
-    <article className="widget kpi" data-width={width} aria-label={metric.label} title={metric.definition}>
-      <h2>{metric.label}</h2>
+    <article className="widget kpi" data-width={width} aria-label={title} title={metric.definition}>
+      <h2>{title}</h2>
       <div className="kpi-row">
         <p className="kpi-value figure" data-testid={`kpi-${id}`} data-raw={value} data-stale={totals.isPlaceholderData || undefined} key={changed}>
           {totals.data ? (

@@ -6,6 +6,7 @@ import { Button } from "react-aria-components/Button";
 import { describe } from "../data/errors";
 import { writeDegraded, writeFreshness } from "../data/freshness";
 import type { Answer } from "../data/campaign-queries";
+import { useGivenTitle } from "../dashboards/given-title";
 import { useDashboardState } from "../filters/search-state";
 import { writeAge } from "../figures/format";
 import { useNow } from "../data/now";
@@ -28,8 +29,9 @@ interface FrameProps {
 }
 
 /** A widget without a query of its own. */
-export function Frame({ title, note, width, tools, footer, children }: FrameProps) {
+export function Frame({ title: own, note, width, tools, footer, children }: FrameProps) {
   const id = useId();
+  const title = useGivenTitle(own);
   return (
     <article className="widget" data-width={width} aria-labelledby={id}>
       <header className="widget-head">

@@ -1,0 +1,118 @@
+/** The dialogs of a custom dashboard: with whom it is shared, and its earlier versions. */
+import { useState, type ReactNode } from "react";
+import { Button, Dialog, Heading, Modal, ModalOverlay } from "react-aria-components";
+import type { Dashboard } from "../gen/tributary/v1/dashboards_pb";
+import { toMs } from "../data/protobuf-time";
+import { useDashboardState } from "../filters/search-state";
+import { writeTime } from "../figures/format";
+import { reasonIn, useChange, useVersions } from "./dashboard-queries";
+
+/** Roles of a tenant that a dashboard can be shared with. */
+export const ROLES: Readonly<Record<string, string>> = {
+  admin: "Administrators",
+  cmo: "Chief marketing officers",
+  marketing_director: "Marketing directors",
+  marketing_analyst: "Marketing analysts",
+  viewer: "Viewers",
+};
+
+export function BoardDialog({ title, open, onClose, children }: { title: string; open: boolean; onClose: () => void; children: ReactNode }) {
+  return (
+    <ModalOverlay className="scrim" isOpen={open} onOpenChange={(next) => !next && onClose()} isDismissable>
+      <Modal className="board-dialog">
+        <Dialog className="popover">
+          <Heading slot="title">{title}</Heading>
+          {children}
+        </Dialog>
+      </Modal>
+    </ModalOverlay>
+  );
+}
+
+export function ShareDialog({ dashboard, onClose }: { dashboard: Dashboard; onClose: () => void }) {
+  const [roles, setRoles] = useState<readonly string[]>(dashboard.sharedWith);
+  const change = useChange();
+  return (
+    <BoardDialog title={`Share ${dashboard.title}`} open onClose={onClose}>
+      <fieldset>
+        <legend>Whoever has one of these roles sees the dashboard and may copy it. They see only figures that their role allows.</legend>
+        {Object.entries(ROLES).map(([role, name]) => (
+          <label key={role} className="check">
+            <input
+              type="checkbox"
+              checked={roles.includes(role)}
+              onChange={(event) => setRoles(event.target.checked ? [...roles, role] : roles.filter((each) => each !== role))}
+            />
+            {name}
+          </label>
+        ))}
+      </fieldset>
+      {change.isError && <Refusal>{reasonIn(change.error)}</Refusal>}
+      <div className="board-end">
+        <Button className="button" onPress={onClose}>
+          Cancel
+        </Button>
+        <Button
+          className="button button-primary"
+          isDisabled={change.isPending}
+          onPress={() => change.mutate({ kind: "share", id: dashboard.dashboardId, roles: [...roles] }, { onSuccess: onClose })}
+        >
+          {roles.length ? "Share" : "Keep private"}
+        </Button>
+      </div>
+    </BoardDialog>
+  );
+}
+
+export function HistoryDialog({ dashboard, onClose }: { dashboard: Dashboard; onClose: () => void }) {
+  const { timeZone } = useDashboardState();
+  const versions = useVersions(dashboard.dashboardId, true);
+  const change = useChange();
+  const { dashboardId: id, version: newest } = dashboard;
+  return (
+    <BoardDialog title="Versions" open onClose={onClose}>
+      {versions.isError && <Refusal>{reasonIn(versions.error)}</Refusal>}
+      {change.isError && <Refusal>{reasonIn(change.error)}</Refusal>}
+      <ul className="version-list">
+        {(versions.data ?? []).map(({ version, title, changedAt, changedByCaller, restoredFrom, widgetCount }) => (
+          <li key={version}>
+            <span>
+              Version {version}: {title}
+              <small>
+                {writeTime(toMs(changedAt) ?? 0, timeZone)} by {changedByCaller ? "you" : "somebody else"}, {widgetCount} {widgetCount === 1 ? "widget" : "widgets"}
+                {restoredFrom > 0 && `, restored from version ${restoredFrom}`}
+              </small>
+            </span>
+            {version === newest ? (
+              <span className="muted">Newest</span>
+            ) : (
+              dashboard.mayEdit && (
+                <Button
+                  className="button button-small"
+                  aria-label={`Restore version ${version}`}
+                  isDisabled={change.isPending}
+                  onPress={() => change.mutate({ kind: "restore", id, version, expectedVersion: newest }, { onSuccess: onClose })}
+                >
+                  Restore
+                </Button>
+              )
+            )}
+          </li>
+        ))}
+      </ul>
+      <div className="board-end">
+        <Button className="button" onPress={onClose}>
+          Close
+        </Button>
+      </div>
+    </BoardDialog>
+  );
+}
+
+export function Refusal({ children }: { children: ReactNode }) {
+  return (
+    <p className="field-error" role="alert">
+      {children}
+    </p>
+  );
+}
