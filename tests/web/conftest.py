@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -39,6 +40,9 @@ class Serving:
     # Where custom dashboards are kept.
     relational_url: str = ""
     process: subprocess.Popen | None = None
+    # Further options of the process, such as who signs people in, and its environment.
+    more: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
     # Offsets of the signals go on over a restart, as those of a topic do.
     started: count = field(default_factory=lambda: count(1))
 
@@ -54,7 +58,9 @@ class Serving:
         arguments["offset"] = 100_000 * next(self.started)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.web.serving_process"]
-            + [part for name, value in arguments.items() for part in (f"--{name}", str(value))],
+            + [part for name, value in arguments.items() for part in (f"--{name}", str(value))]
+            + list(self.more),
+            env=os.environ | self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

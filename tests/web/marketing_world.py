@@ -1,4 +1,4 @@
-"""A small company's stored figures: campaigns over five weeks, conversions with their credit, alerts and counts.
+"""A small company's stored figures: campaigns over six weeks, conversions with their credit, alerts and counts.
 
 Everything is drawn from one seed, and the events are kept, so that a test can add up what a page must show.
 """
@@ -12,13 +12,17 @@ import time
 from tests.serving.pipeline_model import DAY, HOUR, MINUTE, CampaignEvent, add_up, rollups, windows
 from tests.serving.stored_rows import (
     insert_alerts,
+    insert_anomalies,
     insert_counts,
     insert_credits,
     insert_events,
+    insert_journey_events,
+    insert_journeys,
     insert_late,
     insert_rollups,
     insert_windows,
 )
+from tests.web import journeys_of_world
 from udfs.attribution import heuristics
 from udfs.attribution.apportion import apportion
 
@@ -37,7 +41,8 @@ CAMPAIGNS = (
     ("editorial-picks", "native", "EUR", 3, 0.008, 0.026, 52),
     ("us-search-test", "search", "USD", 2, 0.038, 0.044, 60),
 )
-DAYS = 35
+# Five whole weeks and some days: what a projection by weekday needs.
+DAYS = 40
 EVENTS_PER_DAY = 260
 CONVERSIONS = 240
 MICROS = 1_000_000
@@ -73,6 +78,10 @@ class MarketingWorld:
         insert_credits(address, self.credits)
         insert_alerts(address, self._alerts())
         insert_counts(address, self._counts())
+        journeys, events = journeys_of_world.converted(self)
+        insert_journeys(address, [*journeys, *journeys_of_world.unconverted(self)])
+        insert_journey_events(address, events)
+        insert_anomalies(address, [self._anomaly(number) for number in range(6)])
         insert_late(
             address, [(self.tenant, self.now - HOUR * n, f"late-{n}", self.now - HOUR * n) for n in range(1, 40)]
         )
@@ -187,6 +196,11 @@ class MarketingWorld:
                 }
             )
         return alerts
+
+    def _anomaly(self, number: int) -> tuple:
+        campaign, channel, currency, *_ = CAMPAIGNS[number]
+        at = (self.now - (5 + 9 * number) * HOUR) // HOUR * HOUR
+        return (self.tenant, campaign, channel, currency, "clicks", at, 900.0 + number, 300.0, 3.5 + number)
 
     def _counts(self) -> list[tuple]:
         rows = []

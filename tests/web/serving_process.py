@@ -15,7 +15,18 @@ from itertools import count
 from pathlib import Path
 
 from serving.live.hub import Topic
+from tests.serving.access.oidc_client import AUDIENCE, CLIENT_ID
 from tests.serving.running_server import options, running
+
+
+def sign_in(arguments: argparse.Namespace) -> dict:
+    """Return the options with which people sign in; the secrets are in the environment."""
+    return {
+        "oidc_issuer": arguments.oidc_issuer,
+        "oidc_audience": AUDIENCE,
+        "oidc_client_id": CLIENT_ID,
+        "public_url": f"http://127.0.0.1:{arguments.http}",
+    }
 
 
 async def serve(arguments: argparse.Namespace) -> None:
@@ -30,6 +41,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         clickhouse_timeout_ms=30_000,
         relational_url=arguments.relational_url,
         **({"web_folder": str(arguments.web)} if arguments.web else {}),
+        **(sign_in(arguments) if arguments.oidc_issuer else {}),
     )
     async with running(chosen) as server:
         server.feed.offsets = count(arguments.offset)
@@ -51,7 +63,8 @@ def main() -> None:
     parser.add_argument("--http", type=int, default=0)
     parser.add_argument("--offset", type=int, default=100)
     parser.add_argument("--web", type=Path)
-    parser.add_argument("--relational-url", default="", help="where custom dashboards are kept")
+    parser.add_argument("--oidc-issuer")
+    parser.add_argument("--relational-url", default="", help="where custom dashboards and users are kept")
     asyncio.run(serve(parser.parse_args()))
 
 

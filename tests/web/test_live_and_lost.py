@@ -66,6 +66,35 @@ def test_the_page_comes_back_after_serving_was_killed(dashboard, serving, world)
     expect(page.get_by_test_id("clicks-spring-launch")).to_have_text("815")
 
 
+def test_while_streams_are_held_back_events_bring_the_figures(new_context, serving, world):
+    context = new_context()
+    context.route("**/*Service/Watch*", lambda route: route.abort())
+    dashboard = Dashboard(context, serving.address)
+    dashboard.open("automation", tenant="events-only")
+    page = dashboard.page
+    expect(page.get_by_test_id("connection")).to_have_text("Live, by events")
+    expect(page.get_by_text("No campaign of the selection was active")).to_be_visible()
+    serving.publish(clicks("events-only", 4711))
+    expect(page.get_by_test_id("clicks-spring-launch")).to_have_text("4,711")
+    serving.publish({**clicks("events-only", 4712), "revision": 9})
+    expect(page.get_by_test_id("clicks-spring-launch")).to_have_text("4,712")
+    serving.publish(conversion("events-only", "order-by-event", random.Random(6)))
+    expect(page.get_by_role("region", name="Conversions", exact=True).locator("tbody tr")).to_have_count(1)
+    expect(page.get_by_text(re.compile("Live by server-sent events")).first).to_be_visible()
+
+
+def test_while_events_are_held_back_too_the_page_asks_and_says_so(new_context, serving, world):
+    context = new_context()
+    context.route("**/*Service/Watch*", lambda route: route.abort())
+    context.route("**/realtime/**", lambda route: route.abort())
+    dashboard = Dashboard(context, serving.address)
+    dashboard.open("automation", tenant="asked-only")
+    page = dashboard.page
+    expect(page.get_by_test_id("connection")).to_have_text("Streams fail, asking every 5 s")
+    expect(page.get_by_text("No campaign of the selection was active")).to_be_visible()
+    expect(page.get_by_text(re.compile("Asked every 5 s, as streams fail")).first).to_be_visible()
+
+
 @pytest.fixture
 def offline_capable(new_context, serving, world):
     """A page whose files the service worker has kept."""

@@ -1,4 +1,4 @@
-// Runs before the page is painted, so that a chosen theme does not flash in after the other one.
+// Runs before the page is painted, so that a chosen theme does not flash in after the other one. As src/shell/theme.ts.
 (() => {
   let chosen = null;
   try {
@@ -6,6 +6,7 @@
   } catch {
     // Storage is refused: the system's theme it is.
   }
-  const dark = chosen === "dark" || (chosen !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
-  document.documentElement.dataset.theme = dark ? "dark" : "light";
+  const prefers = (what) => matchMedia(`(prefers-${what})`).matches;
+  const bySystem = prefers("contrast: more") ? "contrast" : prefers("color-scheme: dark") ? "dark" : "light";
+  document.documentElement.dataset.theme = ["light", "dark", "contrast"].includes(chosen) ? chosen : bySystem;
 })();

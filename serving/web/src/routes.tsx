@@ -1,5 +1,6 @@
 /** The pages and their addresses. */
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { FirstPage } from "./shell/first-page";
 import { readSearch } from "./filters/search-state";
 import { Layout } from "./shell/layout";
 import { NotFound, PageFailed } from "./shell/page-failed";
@@ -7,17 +8,12 @@ import { NotFound, PageFailed } from "./shell/page-failed";
 const root = createRootRoute({ component: Layout, validateSearch: readSearch, notFoundComponent: NotFound });
 
 const pages = [
-  createRoute({
-    getParentRoute: () => root,
-    path: "/",
-    beforeLoad: ({ search }) => {
-      throw redirect({ to: "/executive", search, replace: true });
-    },
-  }),
+  createRoute({ getParentRoute: () => root, path: "/", component: FirstPage }),
   createRoute({ getParentRoute: () => root, path: "/executive", component: lazyRouteComponent(() => import("./templates/executive"), "Executive") }),
   createRoute({ getParentRoute: () => root, path: "/performance", component: lazyRouteComponent(() => import("./templates/performance"), "Performance") }),
   createRoute({ getParentRoute: () => root, path: "/automation", component: lazyRouteComponent(() => import("./templates/automation"), "Automation") }),
   createRoute({ getParentRoute: () => root, path: "/platform", component: lazyRouteComponent(() => import("./templates/platform-health"), "PlatformHealth") }),
+  createRoute({ getParentRoute: () => root, path: "/gallery", component: lazyRouteComponent(() => import("./templates/gallery"), "Gallery") }),
   createRoute({ getParentRoute: () => root, path: "/forecasting", component: lazyRouteComponent(() => import("./templates/forecasting"), "Forecasting") }),
   createRoute({ getParentRoute: () => root, path: "/dashboards", component: lazyRouteComponent(() => import("./dashboards/dashboard-list"), "DashboardList") }),
   createRoute({ getParentRoute: () => root, path: "/dashboards/$dashboardId", component: lazyRouteComponent(() => import("./dashboards/dashboard-page"), "DashboardPage") }),

@@ -6,6 +6,17 @@ export interface Colours {
   of: (property: string) => string;
 }
 
+// A canvas library does not know the names that forced colours have, such as CanvasText: the browser is asked what they are.
+function resolved(colour: string): string {
+  if (!/^[A-Z]/.test(colour)) return colour;
+  const probe = document.createElement("i");
+  probe.style.color = colour;
+  document.body.append(probe);
+  const value = getComputedStyle(probe).color;
+  probe.remove();
+  return value;
+}
+
 export function useColours(): Colours {
   const theme = useTheme();
   return useMemo(() => {
@@ -16,7 +27,7 @@ export function useColours(): Colours {
       of: (property: string) => {
         let value = known.get(property);
         if (value === undefined) {
-          value = style.getPropertyValue(property).trim();
+          value = resolved(style.getPropertyValue(property).trim());
           known.set(property, value);
         }
         return value;

@@ -2,8 +2,11 @@
 import { useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { CreditDimension, type AttributedConversion, type AttributionTotals } from "../gen/tributary/v1/attribution_pb";
 import { useDashboardState, type Model } from "../filters/search-state";
+import { words } from "../language/words";
 import { keepFor, type Answer, type Split } from "./campaign-queries";
+import { rangeParameters } from "./export";
 import { readProvenance } from "./freshness";
+import { useRights } from "./rights";
 import { rangeKey, refreshMs, span, timeRange, useRefresh } from "./selection";
 import { attribution } from "./services";
 
@@ -28,9 +31,10 @@ const GROUPS = 1_000;
 export function useCredit(model: Model, by: Split): UseQueryResult<Answer<Summary>> {
   const state = useDashboardState();
   const refetchInterval = refreshMs(useRefresh());
+  const may = useRights().view("attribution");
   return useQuery({
     queryKey: ["credit", state.tenant, rangeKey(state), model, by] as const,
-    enabled: state.tenant !== "",
+    enabled: may && state.tenant !== "",
     refetchInterval,
     placeholderData: keepFor(state.tenant),
     queryFn: async ({ signal }) => {
@@ -44,7 +48,8 @@ export function useCredit(model: Model, by: Split): UseQueryResult<Answer<Summar
         conversions: creditedConversions,
         micros: creditedMicros,
       }));
-      return { value: { credits, totals: answer.totals }, provenance: readProvenance(answer.freshness), span: wanted };
+      const files = [{ chart: "attribution", subject: "attribution", parameters: { ...rangeParameters(wanted), model, group_by: by, page_size: GROUPS } }] as const;
+      return { value: { credits, totals: answer.totals }, provenance: readProvenance(answer.freshness), span: wanted, files };
     },
   });
 }
@@ -63,20 +68,5 @@ export function useConversion(id: string | undefined): UseQueryResult<Answer<Att
   });
 }
 
-export const MODEL_NAMES: Record<Model, string> = {
-  first_touch: "First touch",
-  last_touch: "Last touch",
-  last_non_direct: "Last non-direct",
-  linear: "Linear",
-  time_decay: "Time decay",
-  position_based: "Position based",
-};
-
-export const MODEL_RULES: Record<Model, string> = {
-  first_touch: "All credit to the first touch",
-  last_touch: "All credit to the last touch",
-  last_non_direct: "All credit to the last touch that was not direct",
-  linear: "The same credit to every touch",
-  time_decay: "More credit to touches closer to the conversion",
-  position_based: "40 % to the first, 40 % to the last, 20 % to those between",
-};
+export const modelName = (model: Model): string => words.models[model].name;
+export const modelRule = (model: Model): string => words.models[model].rule;

@@ -5,6 +5,7 @@ import { addSums, readSums, type Sums } from "../figures/metrics";
 import { useDashboardState } from "../filters/search-state";
 import { grainFor, type Grain, type Span } from "../filters/date-range";
 import type { TimeRange } from "../gen/tributary/v1/freshness_pb";
+import { rangeParameters, selectionParameters, type ServerFiles } from "./export";
 import { readProvenance, type Provenance } from "./freshness";
 import { localDayStart } from "./local-days";
 import { toMs } from "./protobuf-time";
@@ -16,6 +17,8 @@ export interface Answer<T> {
   value: T;
   provenance: Provenance;
   span: Span;
+  /** The same answer as a file of the server; absent where it makes none. */
+  files?: ServerFiles;
 }
 
 export type Split = "campaign" | "channel";
@@ -83,7 +86,11 @@ export function useTotals(by: Split[] = [], period: Period = "now", enabled = tr
         for (const { campaignId, channel, currency, sums, kpis } of answer.metrics)
           value.push({ campaign: campaignId, channel, currency, sums: readSums(sums), kpis });
         pageToken = answer.nextPageToken;
-        if (!pageToken || page + 1 === MOST_PAGES) return { value, provenance: readProvenance(answer.freshness), span: covered(answer.coveredRange, wanted) };
+        if (!pageToken || page + 1 === MOST_PAGES) {
+          const parameters = { ...rangeParameters(wanted), ...selectionParameters(state), ...(by.length && { group_by: by.join() }), page_size: GROUPS_PER_PAGE };
+          const files = [{ chart: "metrics", subject: "campaigns", parameters }] as const;
+          return { value, provenance: readProvenance(answer.freshness), span: covered(answer.coveredRange, wanted), files };
+        }
       }
     },
   });
@@ -129,15 +136,16 @@ export function useSeries(by: Split[] = [], period: Period = "now", options: { e
         pageToken = answer.nextPageToken;
         if (!pageToken || page + 1 === MOST_PAGES) {
           const value = { points: localDays ? foldDays(points, state.timeZone) : points, grain, localDays: localDays || grain !== "day" };
-          return { value, provenance: readProvenance(answer.freshness), span: covered(answer.coveredRange, wanted) };
+          const steps = { grain: localDays ? "hour" : grain, ...(by.length && { group_by: by.join() }), page_size: POINTS_PER_PAGE };
+          const files = [{ chart: "time-series", subject: "campaigns", parameters: { ...rangeParameters(wanted), ...selectionParameters(state), ...steps } }] as const;
+          return { value, provenance: readProvenance(answer.freshness), span: covered(answer.coveredRange, wanted), files };
         }
       }
     },
   });
 }
 
-
-function covered(range: TimeRange | undefined, wanted: Span): Span {
+export function covered(range: TimeRange | undefined, wanted: Span): Span {
   return { start: toMs(range?.startTime) ?? wanted.start, end: toMs(range?.endTime) ?? wanted.end };
 }
 

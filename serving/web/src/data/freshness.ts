@@ -1,6 +1,7 @@
 /** What an answer says about itself, and how that is said in words. */
 import { Source, type Freshness } from "../gen/tributary/v1/freshness_pb";
 import { writeAge, writeClock, writeTime } from "../figures/format";
+import { words } from "../language/words";
 import { lengthMs, toMs } from "./protobuf-time";
 import { noteServerTime, serverNow } from "./server-clock";
 
@@ -30,46 +31,28 @@ export function readProvenance(freshness: Freshness | undefined): Provenance {
   };
 }
 
-const SOURCES: Record<Source, string> = {
-  [Source.UNSPECIFIED]: "an unnamed source",
-  [Source.HOT_STORE]: "the current windows",
-  [Source.HISTORY]: "the history",
-  [Source.LAST_KNOWN]: "the last known answer",
-  [Source.LIVE]: "the live signals",
-};
-
-const REASONS: Record<string, string> = {
-  HISTORY_UNAVAILABLE: "The history does not answer",
-  STORES_UNAVAILABLE: "No store answers",
-  HOT_STORE_UNAVAILABLE: "The store of current windows does not answer",
-};
-
 // Revisions above this are microseconds since the epoch; smaller ones are counts (2001-09-09 in microseconds).
 const FIRST_TIME_REVISION = 1_000_000_000_000_000n;
 
 /** "Figures through 14:03:05 · revised 14:02:11". */
 export function writeFreshness(provenance: Provenance, timeZone: string): string {
   const { through, answeredAt, revision } = provenance;
-  if (through === undefined) return `No figure in this range · asked ${writeClock(answeredAt, timeZone)}`;
+  if (through === undefined) return words.freshness.none(writeClock(answeredAt, timeZone));
   const sameDay = answeredAt - through < 43_200_000;
   const end = sameDay ? writeClock(through, timeZone) : writeTime(through, timeZone);
-  return `Figures through ${end}${writeRevision(revision, timeZone)}`;
+  return words.freshness.through(end, writeRevision(revision, timeZone));
 }
 
 export function writeRevision(revision: bigint, timeZone: string): string {
   if (revision === 0n) return "";
-  if (revision < FIRST_TIME_REVISION) return ` · revision ${revision}`;
-  return ` · revised ${writeClock(Number(revision / 1000n), timeZone)}`;
+  if (revision < FIRST_TIME_REVISION) return words.freshness.revision(String(revision));
+  return words.freshness.revised(writeClock(Number(revision / 1000n), timeZone));
 }
 
 /** Why an answer is degraded and how old its figures are; undefined when it is not. */
 export function writeDegraded(provenance: Provenance): string | undefined {
   if (!provenance.degraded) return undefined;
-  const reason = REASONS[provenance.degradedReason] ?? "A store does not answer";
+  const reason = words.freshness.reasons[provenance.degradedReason] ?? words.freshness.otherReason;
   const age = provenance.ageMs + Math.max(0, serverNow() - provenance.answeredAt);
-  return `${reason}. These are the last known figures, ${writeAge(age)} old.`;
-}
-
-export function writeSource(provenance: Provenance): string {
-  return `From ${SOURCES[provenance.source]}, answered ${writeAge(serverNow() - provenance.answeredAt)} ago.`;
+  return words.freshness.degraded(reason, writeAge(age));
 }

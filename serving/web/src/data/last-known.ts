@@ -1,11 +1,11 @@
 /** The query cache, kept in the browser's own database so that the page shows the last known figures without a network.
  *
- * Kept are sums and counts. A conversion with its customer is not kept.
+ * Kept are sums and counts. Conversions and journeys, which name a customer, are not kept.
  */
-import { onlineManager, QueryClient } from "@tanstack/react-query";
+import { onlineManager, QueryCache, QueryClient } from "@tanstack/react-query";
 import type { PersistedClient, Persister, PersistQueryClientOptions } from "@tanstack/react-query-persist-client";
 import { del, get, set } from "idb-keyval";
-import { mayRetry } from "./errors";
+import { isSignedOut, mayRetry } from "./errors";
 
 const KEY = "tributary.last-known";
 const DAY_MS = 86_400_000;
@@ -13,12 +13,21 @@ const DAY_MS = 86_400_000;
 const FRESH_MS = 5_000;
 const MOST_RETRIES = 2;
 // Changes with the shape of what is kept: what another version kept is not read.
-const SHAPE = "1";
+const SHAPE = "2";
+
+// Answers that name customers or the caller: they are held while the page is open, and not kept.
+const NOT_KEPT = new Set(["session", "conversion", "conversions", "journey", "drill-journeys"]);
 
 // The library hears of changes only: a page that is opened without a network would take itself for online.
 onlineManager.setOnline(navigator.onLine);
 
-export const queryClient = new QueryClient({
+export const queryClient: QueryClient = new QueryClient({
+  queryCache: new QueryCache({
+    // The session has ended: whether it has is asked at once, and not with the next interval.
+    onError: (error, { queryKey }) => {
+      if (queryKey[0] !== "session" && isSignedOut(error)) void queryClient.invalidateQueries({ queryKey: ["session"] });
+    },
+  }),
   defaultOptions: {
     queries: {
       staleTime: FRESH_MS,
@@ -47,7 +56,7 @@ export function persistence(tenant: () => string): Omit<PersistQueryClientOption
     buster: SHAPE,
     dehydrateOptions: {
       shouldDehydrateQuery: ({ state, queryKey }) =>
-        state.status === "success" && queryKey[0] !== "conversion" && queryKey[1] === tenant(),
+        state.status === "success" && !NOT_KEPT.has(String(queryKey[0])) && queryKey[1] === tenant(),
     },
   };
 }

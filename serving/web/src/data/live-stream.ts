@@ -1,4 +1,5 @@
-/** One live stream: a snapshot, then changes, resumed with the server's cursor after a break; polled while streams fail.
+/** One live stream: a snapshot, then changes, resumed with the server's cursor after a break. While it fails, server-sent events are
+ * read instead, and while these fail too, the server is asked every few seconds.
  *
  * `getState` and `subscribe` fit React's useSyncExternalStore. Items are kept by key; a change replaces the item of its key.
  */
@@ -7,9 +8,11 @@ export type Phase =
   /** No message yet, or on the way back. */
   | "connecting"
   | "live"
+  /** Streams fail: server-sent events come instead. */
+  | "events"
   /** Nothing came for longer than the server's heartbeat: the connection is being replaced. */
   | "stalled"
-  /** Streams fail: asked for instead, every few seconds. */
+  /** Streams and events fail: asked for instead, every few seconds. */
   | "polling"
   /** The browser says that there is no network. */
   | "offline";
@@ -32,6 +35,8 @@ export interface LiveMessage<T> {
 
 export interface LiveSource<T> {
   open(cursor: string, signal: AbortSignal): AsyncIterable<LiveMessage<T>>;
+  /** The same messages as server-sent events, which pass some proxies that hold streams back. */
+  events(cursor: string, signal: AbortSignal): AsyncIterable<LiveMessage<T>>;
   poll(signal: AbortSignal): Promise<T[]>;
   key(item: T): string;
   /** Items for which this is true are forgotten, so that a page left open does not grow. */
@@ -40,7 +45,7 @@ export interface LiveSource<T> {
 
 // The server sends a heartbeat every 10 s by default: after two and a half none came.
 const STALL_MS = 25_000;
-const FAILURES_UNTIL_POLLING = 3;
+const FAILURES_UNTIL_ANOTHER_WAY = 3;
 const POLL_MS = 5_000;
 const STREAM_AGAIN_MS = 30_000;
 const FIRST_BACK_OFF_MS = 300;
@@ -83,21 +88,22 @@ export class LiveStream<T> {
         await online(signal);
         this.become("connecting");
       }
-      const heard = await this.stream(signal);
+      const heard = await this.read(signal, "live");
       if (signal.aborted) return;
       failures = heard ? 0 : failures + 1;
-      if (failures < FAILURES_UNTIL_POLLING) {
+      if (failures >= FAILURES_UNTIL_ANOTHER_WAY && navigator.onLine) {
+        if (!(await this.read(signal, "events"))) await this.pollForAWhile(signal);
+        else failures = FAILURES_UNTIL_ANOTHER_WAY - 1;
+      } else {
         if (this.state.phase === "live") this.become("connecting");
         const backOff = Math.min(FIRST_BACK_OFF_MS * 2 ** failures, LONGEST_BACK_OFF_MS);
         await pause(backOff * (0.5 + Math.random() / 2), signal);
-      } else {
-        await this.pollForAWhile(signal);
       }
     }
   }
 
-  /** Reads one stream to its end; true when anything came. */
-  private async stream(signal: AbortSignal): Promise<boolean> {
+  /** Reads one stream, or its events, to the end; true when anything came. */
+  private async read(signal: AbortSignal, way: "live" | "events"): Promise<boolean> {
     const attempt = new AbortController();
     const end = () => attempt.abort();
     signal.addEventListener("abort", end);
@@ -105,14 +111,15 @@ export class LiveStream<T> {
     let heard = false;
     let timer = setTimeout(end, STALL_MS);
     try {
-      for await (const message of this.source.open(this.cursor, attempt.signal)) {
+      const messages = way === "live" ? this.source.open(this.cursor, attempt.signal) : this.source.events(this.cursor, attempt.signal);
+      for await (const message of messages) {
         heard = true;
         clearTimeout(timer);
         timer = setTimeout(() => {
           this.become("stalled");
           end();
         }, STALL_MS);
-        this.take(message);
+        this.take(message, way);
       }
     } catch {
       // A cursor that the server refuses must not be given back for ever.
@@ -141,7 +148,7 @@ export class LiveStream<T> {
     }
   }
 
-  private take(message: LiveMessage<T>, phase: Phase = "live"): void {
+  private take(message: LiveMessage<T>, phase: Phase): void {
     this.cursor = message.cursor;
     const now = Date.now();
     const next: LiveState<T> = { ...this.state, phase, heardAt: now };

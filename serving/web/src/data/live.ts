@@ -4,9 +4,10 @@
  * visible, are closed, and resumed with their cursor.
  */
 import { useEffect, useMemo, useSyncExternalStore } from "react";
-import { AlertState, type Alert } from "../gen/tributary/v1/alerts_pb";
-import type { AttributedConversion } from "../gen/tributary/v1/attribution_pb";
-import type { CampaignWindow } from "../gen/tributary/v1/campaign_metrics_pb";
+import { AlertState, WatchAlertsResponseSchema, type Alert } from "../gen/tributary/v1/alerts_pb";
+import { WatchAttributionResponseSchema, type AttributedConversion } from "../gen/tributary/v1/attribution_pb";
+import { WatchCampaignMetricsResponseSchema, type CampaignWindow } from "../gen/tributary/v1/campaign_metrics_pb";
+import { readEvents } from "./live-events";
 import { LiveStream, type LiveMessage, type LiveSource, type LiveState } from "./live-stream";
 import { toMs } from "./protobuf-time";
 import { readProvenance } from "./freshness";
@@ -18,6 +19,8 @@ import type { Freshness } from "../gen/tributary/v1/freshness_pb";
 const WINDOW_MS = 300_000;
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
+// As many conversions as the snapshot of the stream holds.
+const SNAPSHOT = 100;
 // A hidden page closes its streams after this long: changing tabs for a moment costs nothing.
 const HIDDEN_MS = 30_000;
 
@@ -39,6 +42,9 @@ function windows(tenantId: string): LiveSource<CampaignWindow> {
       for await (const message of campaigns.watchCampaignMetrics({ tenantId, resumeCursor }, { signal, ...STREAMING }))
         yield read(message, (list) => list.windows);
     },
+    async *events(cursor, signal) {
+      for await (const message of readEvents(WatchCampaignMetricsResponseSchema, tenantId, "campaigns", cursor, signal)) yield read(message, (list) => list.windows);
+    },
     poll: async (signal) => (await campaigns.getCurrentCampaignMetrics({ tenantId }, { signal })).windows,
     key: (window) => `${window.campaignId}\n${window.channel}\n${window.currency}`,
     expired: (window) => serverNow() - (toMs(window.windowEnd) ?? 0) > WINDOW_MS,
@@ -51,11 +57,12 @@ function conversions(tenantId: string): LiveSource<AttributedConversion> {
       for await (const message of attribution.watchAttribution({ tenantId, resumeCursor }, { signal, ...STREAMING }))
         yield read(message, (list) => list.conversions);
     },
-    // There is no list of conversions to ask for; a stream that sends its snapshot and is left is one.
+    async *events(cursor, signal) {
+      for await (const message of readEvents(WatchAttributionResponseSchema, tenantId, "attribution", cursor, signal)) yield read(message, (list) => list.conversions);
+    },
     poll: async (signal) => {
-      for await (const message of attribution.watchAttribution({ tenantId }, { signal, ...STREAMING }))
-        if (message.update.case === "snapshot") return message.update.value.conversions;
-      return [];
+      const range = { last: { seconds: BigInt(DAY_MS / 1000), nanos: 0 } };
+      return (await attribution.listConversions({ tenantId, range, pageSize: SNAPSHOT }, { signal })).conversions;
     },
     key: (conversion) => conversion.conversionId,
     expired: (conversion) => serverNow() - (toMs(conversion.conversionTime) ?? 0) > DAY_MS,
@@ -67,6 +74,9 @@ function raisedAlerts(tenantId: string): LiveSource<Alert> {
     async *open(resumeCursor, signal) {
       for await (const message of alerts.watchAlerts({ tenantId, resumeCursor }, { signal, ...STREAMING }))
         yield read(message, (list) => list.alerts);
+    },
+    async *events(cursor, signal) {
+      for await (const message of readEvents(WatchAlertsResponseSchema, tenantId, "alerts", cursor, signal)) yield read(message, (list) => list.alerts);
     },
     poll: async (signal) => (await alerts.listAlerts({ tenantId, pageSize: 200 }, { signal })).alerts,
     key: (alert) => alert.alertId,
@@ -103,11 +113,12 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 
-function useLive<T>(kind: string, tenant: string, source: (tenant: string) => LiveSource<T>): LiveState<T> {
+/** `wanted` is false where the caller may not see the stream. */
+function useLive<T>(kind: string, tenant: string, wanted: boolean, source: (tenant: string) => LiveSource<T>): LiveState<T> {
   const name = `${kind}\n${tenant}`;
   const entry = useMemo(() => hold(name, () => source(tenant) as LiveSource<unknown>), [name, source, tenant]);
   useEffect(() => {
-    if (!tenant) return;
+    if (!tenant || !wanted) return;
     entry.readers += 1;
     clearTimeout(entry.closing);
     held.set(name, entry);
@@ -120,10 +131,10 @@ function useLive<T>(kind: string, tenant: string, source: (tenant: string) => Li
         held.delete(name);
       }, LINGER_MS);
     };
-  }, [entry, name, tenant]);
+  }, [entry, name, tenant, wanted]);
   return useSyncExternalStore(entry.stream.subscribe, entry.stream.getState) as LiveState<T>;
 }
 
-export const useLiveWindows = (tenant: string): LiveState<CampaignWindow> => useLive("windows", tenant, windows);
-export const useLiveConversions = (tenant: string): LiveState<AttributedConversion> => useLive("conversions", tenant, conversions);
-export const useLiveAlerts = (tenant: string): LiveState<Alert> => useLive("alerts", tenant, raisedAlerts);
+export const useLiveWindows = (tenant: string): LiveState<CampaignWindow> => useLive("windows", tenant, true, windows);
+export const useLiveConversions = (tenant: string, wanted: boolean): LiveState<AttributedConversion> => useLive("conversions", tenant, wanted, conversions);
+export const useLiveAlerts = (tenant: string): LiveState<Alert> => useLive("alerts", tenant, true, raisedAlerts);

@@ -1,11 +1,13 @@
 /** Alerts of a range, counts of records, the age of each stage's figures, and whether the stores answer. */
 import { useQuery, type UseQueryResult } from "@tanstack/react-query";
-import type { Alert } from "../gen/tributary/v1/alerts_pb";
-import type { GetCountsResponse, StageFreshness } from "../gen/tributary/v1/quality_pb";
+import type { Alert, Anomaly } from "../gen/tributary/v1/alerts_pb";
+import type { GetCountsResponse, GetQualityResponse, StageFreshness } from "../gen/tributary/v1/quality_pb";
 import { useDashboardState } from "../filters/search-state";
 import { keepFor, type Answer } from "./campaign-queries";
+import { rangeParameters, selectionParameters } from "./export";
 import { readProvenance } from "./freshness";
-import { rangeKey, refreshMs, span, timeRange, useRefresh } from "./selection";
+import { useRights } from "./rights";
+import { rangeKey, refreshMs, selectionKey, span, timeRange, useRefresh } from "./selection";
 import { alerts, quality } from "./services";
 
 const ALERTS = 200;
@@ -23,7 +25,9 @@ export function useAlertHistory(): UseQueryResult<Answer<Alert[]>> {
       const selection = { campaignIds: state.campaigns };
       const request = { tenantId: state.tenant, range: timeRange(wanted), selection, pageSize: ALERTS };
       const answer = await alerts.listAlerts(request, { signal });
-      return { value: answer.alerts, provenance: readProvenance(answer.freshness), span: wanted };
+      const campaign = state.campaigns.length ? { filter: state.campaigns.map((id) => `campaign = ${JSON.stringify(id)}`).join(" OR ") } : {};
+      const files = [{ chart: "alerts", subject: "campaigns", parameters: { ...rangeParameters(wanted), ...campaign, page_size: ALERTS } }] as const;
+      return { value: answer.alerts, provenance: readProvenance(answer.freshness), span: wanted, files };
     },
   });
 }
@@ -31,15 +35,56 @@ export function useAlertHistory(): UseQueryResult<Answer<Alert[]>> {
 export function useCounts(): UseQueryResult<Answer<GetCountsResponse>> {
   const state = useDashboardState();
   const refetchInterval = refreshMs(useRefresh());
+  const may = useRights().view("operations");
   return useQuery({
     queryKey: ["counts", state.tenant, rangeKey(state)] as const,
-    enabled: state.tenant !== "",
+    enabled: may && state.tenant !== "",
     refetchInterval,
     placeholderData: keepFor(state.tenant),
     queryFn: async ({ signal }) => {
       const wanted = span(state, "now");
       const answer = await quality.getCounts({ tenantId: state.tenant, range: timeRange(wanted) }, { signal });
-      return { value: answer, provenance: readProvenance(answer.freshness), span: wanted };
+      const files = [{ chart: "counts", subject: "operations", parameters: rangeParameters(wanted) }] as const;
+      return { value: answer, provenance: readProvenance(answer.freshness), span: wanted, files };
+    },
+  });
+}
+
+/** Shares of what came in and of what is attributed. */
+export function useQuality(): UseQueryResult<Answer<GetQualityResponse>> {
+  const state = useDashboardState();
+  const refetchInterval = refreshMs(useRefresh());
+  const may = useRights().view("operations");
+  return useQuery({
+    queryKey: ["quality", state.tenant, rangeKey(state)] as const,
+    enabled: may && state.tenant !== "",
+    refetchInterval,
+    placeholderData: keepFor(state.tenant),
+    queryFn: async ({ signal }) => {
+      const wanted = span(state, "now");
+      const answer = await quality.getQuality({ tenantId: state.tenant, range: timeRange(wanted) }, { signal });
+      const files = [{ chart: "quality", subject: "operations", parameters: rangeParameters(wanted) }] as const;
+      return { value: answer, provenance: readProvenance(answer.freshness), span: wanted, files };
+    },
+  });
+}
+
+/** Values far from their baseline, newest first, of the selected campaigns and channels. */
+export function useAnomalies(): UseQueryResult<Answer<Anomaly[]>> {
+  const state = useDashboardState();
+  const refetchInterval = refreshMs(useRefresh());
+  return useQuery({
+    queryKey: ["anomalies", state.tenant, rangeKey(state), selectionKey(state)] as const,
+    enabled: state.tenant !== "",
+    refetchInterval,
+    placeholderData: keepFor(state.tenant),
+    queryFn: async ({ signal }) => {
+      const wanted = span(state, "now");
+      const filter = selectionParameters(state).filter ?? "";
+      const answer = await alerts.listAnomalies({ tenantId: state.tenant, range: timeRange(wanted), filter, pageSize: ALERTS }, { signal });
+      const parameters = { ...rangeParameters(wanted), ...(filter && { filter }), page_size: ALERTS };
+      const files = [{ chart: "anomalies", subject: "campaigns", parameters }] as const;
+      return { value: answer.anomalies, provenance: readProvenance(answer.freshness), span: wanted, files };
     },
   });
 }
@@ -53,7 +98,8 @@ export function useStageFreshness(): UseQueryResult<Answer<StageFreshness[]>> {
     refetchInterval,
     queryFn: async ({ signal }) => {
       const answer = await quality.getFreshness({ tenantId: tenant }, { signal });
-      return { value: answer.stages, provenance: readProvenance(answer.freshness), span: { start: 0, end: 0 } };
+      const files = [{ chart: "freshness", subject: "campaigns", parameters: {} }] as const;
+      return { value: answer.stages, provenance: readProvenance(answer.freshness), span: { start: 0, end: 0 }, files };
     },
   });
 }

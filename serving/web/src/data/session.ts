@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { forgetLastKnown, queryClient } from "./last-known";
 
-interface TenantAccess {
+export interface TenantAccess {
   roles: string[];
   permissions: string[];
   /** True when the tenant's roles need a second factor that this sign-in did not have. */
@@ -15,28 +15,49 @@ export interface Session {
   /** True for the demo user of a server on loopback, who names any tenant. */
   all_tenants: boolean;
   tenants: Record<string, TenantAccess>;
+  /** Seconds since the epoch; null without an end. */
+  expires_at: number | null;
 }
 
-/** What is known: a session, that nobody is signed in, or nothing, because the server did not answer. */
-export type Access = { known: "session"; session: Session } | { known: "signed-out" } | { known: "nothing" };
+/** What is known: a session; that nobody is signed in, or not any more; nothing yet; or nothing, because the server did not answer. */
+export type Access = { known: "session"; session: Session } | { known: "signed-out"; expired: boolean } | { known: "asking" } | { known: "nothing" };
 
-// Asking renews a session that is about to end.
+const KEY = ["session", ""] as const;
+// Asking renews a session in its last minute (serving/access/sign_in.py): it is asked then, and at least this often.
 const ASK_AGAIN_MS = 120_000;
+const BEFORE_END_MS = 45_000;
+const SOONEST_MS = 5_000;
 const UNAUTHENTICATED = 401;
 
+function askAgainMs(access: Access | undefined): number {
+  const end = access?.known === "session" ? access.session.expires_at : null;
+  return typeof end !== "number" ? ASK_AGAIN_MS : Math.max(SOONEST_MS, Math.min(ASK_AGAIN_MS, end * 1000 - BEFORE_END_MS - Date.now()));
+}
+
+/** Whoever is not signed in any more leaves no figures behind, in memory or in the browser's database. */
+function forgetFigures(): void {
+  queryClient.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== KEY[0] });
+  void forgetLastKnown();
+}
+
 export function useAccess(): Access {
-  const query = useQuery({
-    queryKey: ["session", ""] as const,
+  const query = useQuery<Access>({
+    queryKey: KEY,
     staleTime: ASK_AGAIN_MS,
-    refetchInterval: ASK_AGAIN_MS,
-    queryFn: async ({ signal }): Promise<Access> => {
+    refetchInterval: ({ state }) => askAgainMs(state.data),
+    queryFn: async ({ signal }) => {
       const response = await fetch("/auth/session", { signal, headers: { accept: "application/json" } });
-      if (response.status === UNAUTHENTICATED) return { known: "signed-out" };
+      if (response.status === UNAUTHENTICATED) {
+        const before = queryClient.getQueryData<Access>(KEY);
+        forgetFigures();
+        return { known: "signed-out", expired: before?.known === "session" || (before?.known === "signed-out" && before.expired) };
+      }
       if (!response.ok) throw new Error(`the session answered ${response.status}`);
       return { known: "session", session: (await response.json()) as Session };
     },
   });
-  return query.data ?? { known: "nothing" };
+  if (query.data) return query.data;
+  return query.isPending && query.fetchStatus !== "paused" && query.failureCount === 0 ? { known: "asking" } : { known: "nothing" };
 }
 
 /** Leaves for the provider's page, which leads back to this one. */

@@ -1,5 +1,6 @@
 /** The channels, their names, and the colour that each has everywhere (Okabe and Ito's palette, darkened or lightened to
  * reach 3:1 on each theme's ground). */
+import { words } from "../language/words";
 export const CHANNELS = ["email", "social", "display", "search", "video", "native"] as const;
 
 const COLOUR: Record<string, string> = {
@@ -12,7 +13,9 @@ const COLOUR: Record<string, string> = {
 };
 
 export function channelName(channel: string): string {
-  return channel ? channel.charAt(0).toUpperCase() + channel.slice(1) : "No channel";
+  if (!channel) return words.common.noChannel;
+  if (channel === "unattributed") return words.common.unattributed;
+  return words.channels[channel] ?? channel.charAt(0).toUpperCase() + channel.slice(1);
 }
 
 /** The custom property that holds a channel's colour. */

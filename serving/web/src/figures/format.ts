@@ -1,4 +1,5 @@
-/** Numbers, money and shares as people of the browser's locale write them. */
+/** Numbers, money and shares as people of the page's locale write them. */
+import { locale, words } from "../language/words";
 import type { Metric, Unit } from "./metrics";
 
 const MICROS = 1_000_000;
@@ -11,7 +12,7 @@ function formatter(options: Intl.NumberFormatOptions): Intl.NumberFormat {
   const key = JSON.stringify(options);
   let found = made.get(key);
   if (!found) {
-    found = new Intl.NumberFormat(undefined, options);
+    found = new Intl.NumberFormat(locale, options);
     made.set(key, found);
   }
   return found;
@@ -73,6 +74,11 @@ export function change(metric: Metric, now: number | undefined, before: number |
   return { share, verdict: share > 0 === (metric.better === "higher") ? "good" : "bad" };
 }
 
+/** A plain number with a sign, such as a coefficient. */
+export function writeSigned(value: number, digits: number): string {
+  return formatter({ signDisplay: "exceptZero", minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+}
+
 export function writeChange(share: number): string {
   return formatter({ style: "percent", signDisplay: "exceptZero", maximumFractionDigits: 1 }).format(share);
 }
@@ -80,10 +86,10 @@ export function writeChange(share: number): string {
 /** A length of time in words, by its largest unit: "3 min", "2 h". */
 export function writeAge(milliseconds: number): string {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 172_800) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86_400)} days`;
+  if (seconds < 60) return words.common.seconds(seconds);
+  if (seconds < 3600) return words.common.minutes(Math.floor(seconds / 60));
+  if (seconds < 172_800) return words.common.hours(Math.floor(seconds / 3600));
+  return words.common.days(Math.floor(seconds / 86_400));
 }
 
 export function writeTime(ms: number, timeZone: string, precision: "second" | "minute" | "day" = "minute"): string {
@@ -104,7 +110,7 @@ export function dateFormatter(options: Intl.DateTimeFormatOptions): Intl.DateTim
   const key = JSON.stringify(options);
   let found = dates.get(key);
   if (!found) {
-    found = new Intl.DateTimeFormat(undefined, { hourCycle: "h23", ...options });
+    found = new Intl.DateTimeFormat(locale, { hourCycle: "h23", ...options });
     dates.set(key, found);
   }
   return found;

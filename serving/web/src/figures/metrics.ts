@@ -1,5 +1,6 @@
 /** The metrics and KPIs that the page shows: their names, units, and how they follow from sums. Named as in docs/glossary.md. */
 import type { Kpis, MetricSums } from "../gen/tributary/v1/campaign_metrics_pb";
+import { words } from "../language/words";
 
 /** Sums of one group. Money is in micros of one currency; sums of different currencies are never added. */
 export interface Sums {
@@ -38,27 +39,32 @@ export interface Metric {
   definition: string;
 }
 
-const metric = (
-  id: MetricId,
-  label: string,
-  unit: Unit,
-  better: Metric["better"],
-  additive: boolean,
-  definition: string,
-): Metric => ({ id, label, unit, better, additive, definition });
+// The names are read when they are shown: the language is known by then.
+const metric = (id: MetricId, unit: Unit, better: Metric["better"], additive: boolean): Metric => ({
+  id,
+  unit,
+  better,
+  additive,
+  get label() {
+    return words.metrics[id].label;
+  },
+  get definition() {
+    return words.metrics[id].definition;
+  },
+});
 
 export const METRICS: Record<MetricId, Metric> = {
-  revenue: metric("revenue", "Revenue", "money", "higher", true, "Revenue that campaigns report"),
-  spend: metric("spend", "Spend", "money", "neither", true, "Cost of campaigns"),
-  roas: metric("roas", "ROAS", "ratio", "higher", false, "Revenue per unit of spend"),
-  conversions: metric("conversions", "Conversions", "count", "higher", true, "Conversions that campaigns report"),
-  clicks: metric("clicks", "Clicks", "count", "higher", true, "Clicks"),
-  impressions: metric("impressions", "Impressions", "count", "higher", true, "Impressions"),
-  ctr: metric("ctr", "CTR", "share", "higher", false, "Clicks per impression"),
-  conversion_rate: metric("conversion_rate", "Conversion rate", "share", "higher", false, "Conversions per click"),
-  cpc: metric("cpc", "CPC", "money", "lower", false, "Spend per click"),
-  cpa: metric("cpa", "CPA", "money", "lower", false, "Spend per conversion"),
-  score: metric("score", "Performance score", "score", "higher", false, "0 to 100, from CTR, conversion rate and ROAS"),
+  revenue: metric("revenue", "money", "higher", true),
+  spend: metric("spend", "money", "neither", true),
+  roas: metric("roas", "ratio", "higher", false),
+  conversions: metric("conversions", "count", "higher", true),
+  clicks: metric("clicks", "count", "higher", true),
+  impressions: metric("impressions", "count", "higher", true),
+  ctr: metric("ctr", "share", "higher", false),
+  conversion_rate: metric("conversion_rate", "share", "higher", false),
+  cpc: metric("cpc", "money", "lower", false),
+  cpa: metric("cpa", "money", "lower", false),
+  score: metric("score", "score", "higher", false),
 };
 
 export const NO_SUMS: Sums = {
@@ -103,13 +109,13 @@ function score(sums: Sums): number | undefined {
 }
 
 /** The name where room is scarce, such as the head of a column. */
-export function shortName({ id, label }: Metric): string {
-  return id === "score" ? "Score" : id === "conversion_rate" ? "Conv. rate" : label;
+export function shortName({ id }: Metric): string {
+  return words.metrics[id].short;
 }
 
 /** The name within a sentence: abbreviations keep their capitals. */
-export function nameInText({ label }: Metric): string {
-  return label === label.toUpperCase() ? label : label.charAt(0).toLowerCase() + label.slice(1);
+export function nameInText({ id }: Metric): string {
+  return words.metrics[id].inText;
 }
 
 /** Value of a metric over sums; undefined when its denominator is 0. Money in micros. The server's KPIs win where they are given. */

@@ -1,19 +1,20 @@
 /** Ranges of time: presets and free ranges, in the chosen time zone, and the period that each is compared with. */
 import { CalendarDate, now, parseDate, startOfMonth, toCalendarDate, type ZonedDateTime } from "@internationalized/date";
 import { dateFormatter } from "../figures/format";
+import { words } from "../language/words";
 
 export const PRESETS = [
-  { id: "15m", label: "Last 15 minutes", minutes: 15 },
-  { id: "1h", label: "Last hour", minutes: 60 },
-  { id: "6h", label: "Last 6 hours", minutes: 360 },
-  { id: "24h", label: "Last 24 hours", minutes: 1_440 },
-  { id: "7d", label: "Last 7 days", minutes: 10_080 },
-  { id: "30d", label: "Last 30 days", minutes: 43_200 },
-  { id: "90d", label: "Last 90 days", minutes: 129_600 },
-  { id: "today", label: "Today" },
-  { id: "yesterday", label: "Yesterday" },
-  { id: "month", label: "This month" },
-  { id: "last-month", label: "Last month" },
+  { id: "15m", minutes: 15 },
+  { id: "1h", minutes: 60 },
+  { id: "6h", minutes: 360 },
+  { id: "24h", minutes: 1_440 },
+  { id: "7d", minutes: 10_080 },
+  { id: "30d", minutes: 43_200 },
+  { id: "90d", minutes: 129_600 },
+  { id: "today" },
+  { id: "yesterday" },
+  { id: "month" },
+  { id: "last-month" },
 ] as const;
 
 export type PresetId = (typeof PRESETS)[number]["id"];
@@ -81,19 +82,20 @@ export function spanBefore(range: RangeChoice, span: Span, timeZone: string): Sp
   return { start: span.start - (span.end - span.start), end: span.start };
 }
 
+export const presetName = (id: string): string => words.ranges[id] ?? id;
+
 export function nameOf(range: RangeChoice): string {
-  if ("preset" in range) return PRESETS.find(({ id }) => id === range.preset)?.label ?? range.preset;
+  if ("preset" in range) return presetName(range.preset);
   const day = dateFormatter({ day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
   return day.formatRange(range.first.toDate("UTC"), range.last.toDate("UTC"));
 }
 
 export function nameOfBefore(range: RangeChoice): string {
   if ("preset" in range) {
-    if (range.preset === "today") return "yesterday to this time";
-    if (range.preset === "month") return "last month to this day";
-    if (range.preset === "last-month") return "the month before";
+    const { preset } = range;
+    if (preset === "today" || preset === "month" || preset === "last-month") return words.before[preset];
   }
-  return "the period before";
+  return words.before.other;
 }
 
 export type Grain = "minute" | "hour" | "day" | "week";

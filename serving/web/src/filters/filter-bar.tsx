@@ -10,10 +10,11 @@ import { Picker, type Choice } from "./picker";
 import { browserTimeZone, joinCampaigns, useChangeSearch, useDashboardState } from "./search-state";
 import { useKnownCampaigns } from "./known-campaigns";
 import { useUndo } from "./undo";
+import { words } from "../language/words";
 
 function summarise(values: string[], all: string, name: (value: string) => string = (value) => value): string {
   if (values.length === 0) return all;
-  return values.length === 1 ? name(values[0] ?? "") : `${values.length} chosen`;
+  return values.length === 1 ? name(values[0] ?? "") : words.filters.chosen(values.length);
 }
 
 /** `campaigns`: whether the page shows figures of campaigns, which alone the filters of channel, campaign and currency cut. */
@@ -36,7 +37,7 @@ export function FilterBar({ campaigns: ofCampaigns }: { campaigns: boolean }) {
     return [...new Set([browserTimeZone(), "UTC", ...known])].map((id) => ({ id, label: id.replaceAll("_", " ") }));
   }, []);
   return (
-    <div className="filter-bar" role="toolbar" aria-label="Filters">
+    <div className="filter-bar" role="toolbar" aria-label={words.filters.bar}>
       <RangePicker />
       {ofCampaigns && (
         <>
@@ -45,11 +46,11 @@ export function FilterBar({ campaigns: ofCampaigns }: { campaigns: boolean }) {
             isSelected={state.compare}
             onChange={(on) => change({ compare: on ? undefined : "none" })}
           >
-            Compare
+            {words.filters.compare}
           </ToggleButton>
           <Picker
-            label="Channel"
-            summary={summarise(state.channels, "All", channelName)}
+            label={words.filters.channel}
+            summary={summarise(state.channels, words.common.all, channelName)}
             choices={channelChoices}
             chosen={state.channels}
             several
@@ -58,30 +59,30 @@ export function FilterBar({ campaigns: ofCampaigns }: { campaigns: boolean }) {
             onClear={() => change({ channel: undefined })}
           />
           <Picker
-            label="Campaign"
-            summary={summarise(state.campaigns, "All")}
+            label={words.filters.campaign}
+            summary={summarise(state.campaigns, words.common.all)}
             choices={campaigns}
             chosen={state.campaigns}
             several
             active={state.campaigns.length > 0}
             onChoose={(ids) => change({ campaign: joinCampaigns(ids) })}
             onClear={() => change({ campaign: undefined })}
-            empty="No campaign is known yet"
+            empty={words.filters.noCampaign}
           />
           <Picker
-            label="Currency"
-            summary={currency ?? "None"}
+            label={words.filters.currency}
+            summary={currency ?? words.common.none}
             choices={currencyChoices}
             chosen={currency ? [currency] : []}
             active={state.currency !== undefined}
             onChoose={([id]) => change({ currency: id })}
             onClear={() => change({ currency: undefined })}
-            empty="No figure in this range"
+            empty={words.filters.noFigure}
           />
         </>
       )}
       <Picker
-        label="Time zone"
+        label={words.filters.timeZone}
         summary={state.timeZone.replaceAll("_", " ")}
         icon={<Globe size={15} aria-hidden />}
         choices={zones}
@@ -95,12 +96,12 @@ export function FilterBar({ campaigns: ofCampaigns }: { campaigns: boolean }) {
             onPress={() => change({ channel: undefined, campaign: undefined, currency: undefined })}
           >
             <RotateCcw size={14} aria-hidden />
-            Clear filters
+            {words.filters.clear}
           </Button>
         )}
         <Button className="button button-quiet" isDisabled={!undo.possible} onPress={undo.undo} aria-keyshortcuts="Control+Z">
           <Undo2 size={15} aria-hidden />
-          Undo
+          {words.filters.undo}
         </Button>
       </span>
     </div>

@@ -3,6 +3,7 @@ import { Check, Search } from "lucide-react";
 import type { RefObject } from "react";
 import { Autocomplete, Input, Menu, MenuItem, Popover, SearchField, useFilter, type Selection } from "react-aria-components";
 import type { Choice } from "./picker";
+import { words } from "../language/words";
 
 interface Props {
   label: string;
@@ -36,7 +37,7 @@ export default function PickerList({ label, choices, chosen, onChoose, several, 
       selectedKeys={chosen}
       onSelectionChange={take}
       {...(!searched && { autoFocus: "first" as const })}
-      renderEmptyState={() => <p className="picker-empty">{empty ?? "Nothing to choose from"}</p>}
+      renderEmptyState={() => <p className="picker-empty">{empty ?? words.filters.nothingToChoose}</p>}
     >
       {(choice: Choice) => (
         <MenuItem className="menu-item" textValue={choice.label}>
@@ -56,9 +57,9 @@ export default function PickerList({ label, choices, chosen, onChoose, several, 
     <Popover className="popover" placement="bottom start" triggerRef={button} isOpen={open} onOpenChange={onOpenChange} aria-label={label}>
       {searched ? (
         <Autocomplete filter={contains}>
-          <SearchField className="picker-search" aria-label={`Search ${label.toLowerCase()}`} autoFocus>
+          <SearchField className="picker-search" aria-label={words.filters.searchOne(label)} autoFocus>
             <Search size={14} aria-hidden />
-            <Input placeholder="Search" />
+            <Input placeholder={words.filters.search} />
           </SearchField>
           {menu}
         </Autocomplete>

@@ -3,6 +3,7 @@ import { ChevronDown, X } from "lucide-react";
 import { lazy, Suspense, useRef, useState, type ReactNode } from "react";
 import { Button } from "react-aria-components/Button";
 import "./picker.css";
+import { words } from "../language/words";
 
 const PickerList = lazy(() => import("./picker-list"));
 
@@ -56,7 +57,7 @@ export function Picker({ label, summary, choices, chosen, onChoose, several = fa
         </Suspense>
       )}
       {active && onClear && (
-        <Button className="button button-icon picker-clear" aria-label={`Clear ${label.toLowerCase()}`} onPress={onClear}>
+        <Button className="button button-icon picker-clear" aria-label={words.filters.clearOne(label)} onPress={onClear}>
           <X size={14} aria-hidden />
         </Button>
       )}

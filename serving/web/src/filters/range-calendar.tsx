@@ -3,6 +3,7 @@ import type { CalendarDate, DateValue } from "@internationalized/date";
 import { toCalendarDate } from "@internationalized/date";
 import { ChevronLeft, ChevronRight } from "lucide-react";
 import { Button, CalendarCell, CalendarGrid, Heading, RangeCalendar } from "react-aria-components";
+import { words } from "../language/words";
 
 interface Props {
   value: { start: DateValue; end: DateValue } | null;
@@ -15,7 +16,7 @@ export function Calendar({ value, earliest, latest, onChoose }: Props) {
   return (
     <RangeCalendar
       className="calendar"
-      aria-label="First and last day"
+      aria-label={words.filters.firstAndLastDay}
       value={value}
       minValue={earliest}
       maxValue={latest}

@@ -3,9 +3,10 @@ import { fromAbsolute, toCalendarDate, today } from "@internationalized/date";
 import type { RefObject } from "react";
 import { Dialog, ListBox, ListBoxItem, Popover } from "react-aria-components";
 import { serverNow } from "../data/server-clock";
-import { LONGEST_DAYS, PRESETS, readRange, spanOf, writeRange } from "./date-range";
+import { LONGEST_DAYS, PRESETS, presetName, readRange, spanOf, writeRange } from "./date-range";
 import { Calendar } from "./range-calendar";
 import { useChangeSearch, useDashboardState } from "./search-state";
+import { words } from "../language/words";
 
 interface Props {
   open: boolean;
@@ -28,10 +29,10 @@ export default function RangePanel({ open, onOpenChange, button }: Props) {
   };
   return (
     <Popover className="popover" placement="bottom start" triggerRef={button} isOpen={open} onOpenChange={onOpenChange}>
-      <Dialog className="range-panel" aria-label="Range of time">
+      <Dialog className="range-panel" aria-label={words.filters.rangeOfTime}>
         <ListBox
           className="listbox range-presets"
-          aria-label="Presets"
+          aria-label={words.filters.presets}
           selectionMode="single"
           selectedKeys={"preset" in range ? [range.preset] : []}
           onSelectionChange={(keys) => {
@@ -42,9 +43,9 @@ export default function RangePanel({ open, onOpenChange, button }: Props) {
           }}
           autoFocus
         >
-          {PRESETS.map(({ id, label }) => (
-            <ListBoxItem key={id} id={id} className="menu-item" textValue={label}>
-              {label}
+          {PRESETS.map(({ id }) => (
+            <ListBoxItem key={id} id={id} className="menu-item" textValue={presetName(id)}>
+              {presetName(id)}
             </ListBoxItem>
           ))}
         </ListBox>
@@ -55,7 +56,7 @@ export default function RangePanel({ open, onOpenChange, button }: Props) {
             latest={last}
             onChoose={(first, until) => choose(writeRange({ first, last: until }))}
           />
-          <p className="muted">Days are those of {timeZone}.</p>
+          <p className="muted">{words.filters.daysOf(timeZone)}</p>
         </div>
       </Dialog>
     </Popover>

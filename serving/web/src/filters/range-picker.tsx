@@ -4,6 +4,7 @@ import { lazy, Suspense, useRef, useState } from "react";
 import { Button } from "react-aria-components/Button";
 import { nameOf } from "./date-range";
 import { useDashboardState } from "./search-state";
+import { words } from "../language/words";
 
 const RangePanel = lazy(() => import("./range-panel"));
 
@@ -26,7 +27,7 @@ export function RangePicker() {
         }}
       >
         <CalendarDays size={15} aria-hidden />
-        <span className="hidden-text">Range: </span>
+        <span className="hidden-text">{words.filters.range}</span>
         {nameOf(range)}
         <ChevronDown size={14} aria-hidden />
       </Button>

@@ -10,8 +10,8 @@ export const MODELS = ["first_touch", "last_touch", "last_non_direct", "linear",
 export type Model = (typeof MODELS)[number];
 
 /** How often figures are read again: with each change, or every so many seconds. */
-export const REFRESH = { live: "Live", "60": "Every minute", "300": "Every 5 minutes", "900": "Every 15 minutes", "3600": "Every hour", off: "Off" } as const;
-export type Refresh = keyof typeof REFRESH;
+export const REFRESHES = ["live", "60", "300", "900", "3600", "off"] as const;
+export type Refresh = (typeof REFRESHES)[number];
 
 /** As in the address. */
 export interface DashboardSearch {
@@ -26,6 +26,12 @@ export interface DashboardSearch {
   metric?: MetricId;
   refresh?: Refresh;
   conversion?: string;
+  /** Goals of cards: `revenue:50000,roas:3`, money in whole units. */
+  goals?: string;
+  /** Ways of crediting that are compared: `linear,linear:7d`. */
+  views?: string;
+  /** Where the drill-down is: up to five parts, each escaped: channel, campaign, creative, customer, journey. */
+  drill?: string;
 }
 
 const TENANT = /^[A-Za-z0-9._-]{1,64}$/;
@@ -68,8 +74,11 @@ export function readSearch(given: Record<string, unknown>): DashboardSearch {
     currency: text(given.currency, /^[A-Z]{3}$/),
     model: oneOf(given.model, MODELS),
     metric: oneOf(given.metric, Object.keys(METRICS) as MetricId[]),
-    refresh: oneOf(given.refresh, Object.keys(REFRESH) as Refresh[]),
+    refresh: oneOf(given.refresh, REFRESHES),
     conversion: text(given.conversion, /^[\s\S]{1,256}$/),
+    goals: text(given.goals, /^[a-z_]+:\d{1,15}(\.\d{1,6})?(,[a-z_]+:\d{1,15}(\.\d{1,6})?){0,10}$/),
+    views: text(given.views, /^[a-z_]+(:\d{1,3}d)?(,[a-z_]+(:\d{1,3}d)?){0,5}$/),
+    drill: text(given.drill, /^[\s\S]{1,2000}$/),
   };
   return Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined)) as DashboardSearch;
 }
@@ -87,6 +96,41 @@ function splitCampaigns(joined: string | undefined): string[] {
   }
 }
 
+/** One way to credit conversions: a model, over touches at most so many days old; undefined: over the whole path. */
+export interface View {
+  model: Model;
+  days: number | undefined;
+}
+
+const DEEPEST_DRILL = 5;
+
+function readGoals(joined: string | undefined): Partial<Record<MetricId, number>> {
+  const pairs = (joined?.split(",") ?? []).map((pair) => pair.split(":"));
+  return Object.fromEntries(pairs.filter(([id, value]) => id !== undefined && id in METRICS && Number(value) > 0).map(([id, value]) => [id, Number(value)]));
+}
+
+export function writeGoals(goals: Partial<Record<MetricId, number>>): string | undefined {
+  return Object.entries(goals).map(([id, value]) => `${id}:${value}`).join(",") || undefined;
+}
+
+export const writeView = ({ model, days }: View): string => (days === undefined ? model : `${model}:${days}d`);
+
+function readViews(joined: string | undefined): View[] {
+  const views: View[] = [];
+  for (const part of joined?.split(",") ?? []) {
+    const [name, length] = part.split(":");
+    const model = MODELS.find((each) => each === name);
+    if (model) views.push({ model, days: length ? Number(length.slice(0, -1)) : undefined });
+  }
+  return views.length >= 2 ? views : DEFAULT_VIEWS;
+}
+
+const DEFAULT_VIEWS: View[] = [
+  { model: "linear", days: undefined },
+  { model: "last_touch", days: undefined },
+  { model: "linear", days: 7 },
+];
+
 /** The address with defaults filled in. */
 export interface DashboardState {
   tenant: string;
@@ -100,6 +144,9 @@ export interface DashboardState {
   metric: MetricId;
   refresh: Refresh | undefined;
   conversion: string | undefined;
+  goals: Partial<Record<MetricId, number>>;
+  views: View[];
+  drill: string[];
 }
 
 export const LAST_TENANT = "tributary.tenant";
@@ -120,6 +167,9 @@ export function useDashboardState(): DashboardState {
       metric: search.metric ?? "revenue",
       refresh: search.refresh,
       conversion: search.conversion,
+      goals: readGoals(search.goals),
+      views: readViews(search.views),
+      drill: splitCampaigns(search.drill).slice(0, DEEPEST_DRILL),
     }),
     [search],
   );

@@ -8,16 +8,13 @@ import { useNow } from "../data/now";
 import { useOnline } from "../data/online";
 import { useDashboardState } from "../filters/search-state";
 import { writeAge } from "../figures/format";
+import { words } from "../language/words";
 
 type Tone = "good" | "warn" | "bad" | "neutral";
 
-const WORDS: Record<Phase, [text: string, tone: Tone]> = {
-  live: ["Live", "good"],
-  connecting: ["Connecting", "neutral"],
-  stalled: ["Stalled, reconnecting", "warn"],
-  polling: ["Streams fail, asking every 5 s", "warn"],
-  offline: ["Offline", "bad"],
-};
+const TONES: Record<Phase, Tone> = { live: "good", events: "good", connecting: "neutral", stalled: "warn", polling: "warn", offline: "bad" };
+// Phases in which figures come, if not by the first way.
+const COMING: ReadonlySet<Phase> = new Set(["live", "events", "polling"]);
 
 // A connection that comes back this fast is not worth a message.
 const PATIENCE_MS = 6_000;
@@ -29,8 +26,8 @@ export function ConnectionStatus() {
   const now = useNow();
   const since = useSince(phase);
   const shown: Phase = online ? phase : "offline";
-  const lost = shown === "offline" || (shown !== "live" && shown !== "polling" && now - since > PATIENCE_MS);
-  const [text, tone] = lost && shown === "connecting" ? (["No answer", "bad"] as const) : WORDS[shown];
+  const lost = shown === "offline" || (!COMING.has(shown) && now - since > PATIENCE_MS);
+  const [text, tone] = lost && shown === "connecting" ? ([words.connection.noAnswer, "bad"] as const) : ([words.connection[shown], TONES[shown]] as const);
   return (
     <>
       <span className="status" data-tone={tone} data-testid="connection" role="status">
@@ -45,11 +42,11 @@ export function ConnectionStatus() {
 function LostBanner({ offline, heardAt, now }: { offline: boolean; heardAt: number | undefined; now: number }) {
   const oldest = useNewestAnswer();
   const last = Math.max(heardAt ?? 0, oldest ?? 0);
-  const age = last > 0 ? `The figures are the last known ones, ${writeAge(now - last)} old.` : "No figures are known yet.";
+  const age = last > 0 ? words.connection.lastKnown(writeAge(now - last)) : words.connection.nothingKnown;
   return (
     <div className="banner banner-lost" data-tone={offline ? "bad" : "warn"} role="status">
       {offline ? <CloudOff size={15} aria-hidden /> : <TriangleAlert size={15} aria-hidden />}
-      {offline ? "You are offline." : "The server does not answer; the page keeps asking."} {age}
+      {offline ? words.connection.youAreOffline : words.connection.serverSilent} {age}
     </div>
   );
 }

@@ -1,7 +1,7 @@
 /** The frame of every page: navigation, title, filters, and what the page says about its connection. */
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
-import { Command, LogOut, Monitor, Moon, RefreshCw, Sun, Building2 } from "lucide-react";
-import { lazy, Suspense, useCallback, useEffect, useRef, useState } from "react";
+import { Building2, Command, Contrast, Languages, LogOut, Monitor, Moon, RefreshCw, Sun } from "lucide-react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Button } from "react-aria-components/Button";
 import { useIsFetching, useQueryClient } from "@tanstack/react-query";
 import { AlertState } from "../gen/tributary/v1/alerts_pb";
@@ -12,29 +12,27 @@ import { signOut, useAccess } from "../data/session";
 import { CUSTOM, isCustom } from "../dashboards/page";
 import { FilterBar } from "../filters/filter-bar";
 import { Picker } from "../filters/picker";
-import { LAST_TENANT, REFRESH, useChangeSearch, useDashboardState, type Refresh } from "../filters/search-state";
+import { LAST_TENANT, REFRESHES, useChangeSearch, useDashboardState, type Refresh } from "../filters/search-state";
 import { useUndoKeys } from "../filters/undo";
 import { ConnectionStatus } from "./connection-status";
 import { useGoKeys } from "./go-keys";
 import { SignIn } from "./sign-in";
-import { TEMPLATES } from "./templates";
+import { RightsContext, rightsOf, useRights } from "../data/rights";
+import { chooseLanguage, language, LANGUAGES, words, type Language } from "../language/words";
+import { firstPage, GALLERY, TEMPLATES } from "./templates";
 import { TenantChooser } from "./tenant-chooser";
-import { chooseTheme, useThemeChoice, type ThemeChoice } from "./theme";
+import { chooseTheme, THEMES, useThemeChoice, type ThemeChoice } from "./theme";
 import "./layout.css";
 
 // Loaded when they are opened first.
 const ConversionPanel = lazy(() => import("../widgets/conversion-panel"));
 const CommandPalette = lazy(() => import("./command-palette"));
 
-const THEMES: Record<ThemeChoice, { next: ThemeChoice; icon: typeof Sun; name: string }> = {
-  system: { next: "light", icon: Monitor, name: "as the system" },
-  light: { next: "dark", icon: Sun, name: "light" },
-  dark: { next: "system", icon: Moon, name: "dark" },
-};
+const THEME_ICONS: Record<ThemeChoice, typeof Sun> = { system: Monitor, light: Sun, dark: Moon, contrast: Contrast };
 
 export function Layout() {
   const { pathname } = useLocation();
-  const template = TEMPLATES.find(({ path }) => path === pathname) ?? (isCustom(pathname) ? CUSTOM : TEMPLATES[0]);
+  const template = [...TEMPLATES, GALLERY].find(({ path }) => path === pathname) ?? (isCustom(pathname) ? CUSTOM : TEMPLATES[0]);
   const { tenant, conversion } = useDashboardState();
   const [palette, setPalette] = useState<"never" | "open" | "closed">("never");
   const openPalette = useCallback(() => setPalette("open"), []);
@@ -42,10 +40,11 @@ export function Layout() {
   const [changing, setChanging] = useState(false);
   const content = useRef<HTMLElement>(null);
   const access = useAccess();
+  const rights = useMemo(() => rightsOf(access, tenant), [access, tenant]);
   useUndoKeys();
   useGoKeys(openPalette);
   useEffect(() => {
-    document.title = `${template?.name ?? "Dashboard"} · Tributary`;
+    document.title = `${template?.name ?? ""} · Tributary`;
   }, [template]);
   useEffect(() => {
     if (!tenant) return;
@@ -56,50 +55,54 @@ export function Layout() {
     }
   }, [tenant]);
   if (!template) return null;
-  if (access.known === "signed-out") return <SignIn />;
+  if (access.known === "signed-out") return <SignIn because={access.expired ? "expired" : "signed-out"} />;
   const barred = access.known === "session" && !access.session.all_tenants && tenant !== "" && !(tenant in access.session.tenants);
   if (!tenant || barred || changing) {
     return <TenantChooser access={access} onDone={() => setChanging(false)} cancel={tenant !== "" && !barred} />;
   }
+  if (access.known === "session" && access.session.tenants[tenant]?.mfa_required && !changing) return <SignIn because="mfa" />;
   return (
-    <DefaultRefresh.Provider value={template.refresh}>
-      <a
-        className="skip"
-        href="#content"
-        onClick={(event) => {
-          event.preventDefault();
-          content.current?.focus();
-        }}
-      >
-        Skip to the figures
-      </a>
-      <div className="app">
-        <Sidebar onTenant={() => setChanging(true)} onPalette={openPalette} />
-        <div className="page">
-          <header className="topbar">
-            <div className="topbar-title">
-              <h1>{template.name}</h1>
-              <p>{template.purpose}</p>
-            </div>
-            <div className="topbar-tools">
-              <ConnectionStatus />
-              <RefreshPicker byTemplate={template.refresh} />
-            </div>
-            <FilterBar campaigns={template.path !== "/platform"} />
-          </header>
-          <main id="content" ref={content} tabIndex={-1}>
-            <Outlet />
-          </main>
+    <RightsContext.Provider value={rights}>
+      <DefaultRefresh.Provider value={template.refresh}>
+        <a
+          className="skip"
+          href="#content"
+          onClick={(event) => {
+            event.preventDefault();
+            content.current?.focus();
+          }}
+        >
+          {words.shell.skip}
+        </a>
+        <div className="app">
+          <Sidebar onTenant={() => setChanging(true)} onPalette={openPalette} />
+          <div className="page">
+            <header className="topbar">
+              <div className="topbar-title">
+                <h1>{template.name}</h1>
+                <p>{template.purpose}</p>
+              </div>
+              <div className="topbar-tools">
+                <ConnectionStatus />
+                <RefreshPicker byTemplate={template.refresh} />
+              </div>
+              <FilterBar campaigns={template.path !== "/platform"} />
+            </header>
+            <main id="content" ref={content} tabIndex={-1}>
+              {/* What a role may see is known before anything is asked for. */}
+              {access.known !== "asking" && (pathname !== template.path || rights.may(template.needs) ? <Outlet /> : <NotThisPage roles={rights.roles} />)}
+            </main>
+          </div>
         </div>
-      </div>
-      <LiveRefresh />
-      <Suspense fallback={null}>
-        {explained && <ConversionPanel />}
-        {palette !== "never" && (
-          <CommandPalette open={palette === "open"} onOpenChange={(open) => setPalette(open ? "open" : "closed")} onTenant={() => setChanging(true)} />
-        )}
-      </Suspense>
-    </DefaultRefresh.Provider>
+        <LiveRefresh />
+        <Suspense fallback={null}>
+          {explained && <ConversionPanel />}
+          {palette !== "never" && (
+            <CommandPalette open={palette === "open"} onOpenChange={(open) => setPalette(open ? "open" : "closed")} onTenant={() => setChanging(true)} />
+          )}
+        </Suspense>
+      </DefaultRefresh.Provider>
+    </RightsContext.Provider>
   );
 }
 
@@ -116,20 +119,21 @@ function Sidebar({ onTenant, onPalette }: { onTenant: () => void; onPalette: () 
   const alerts = useLiveAlerts(tenant);
   const raised = [...alerts.items.values()].filter(({ state }) => state === AlertState.RAISED).length;
   const choice = useThemeChoice();
-  const { icon: ThemeIcon, next, name } = THEMES[choice];
+  const rights = useRights();
+  const ThemeIcon = THEME_ICONS[choice];
   return (
     <aside className="sidebar">
       <p className="brand">
         <img src="/favicon.svg" alt="" width={26} height={26} />
         <span>Tributary</span>
       </p>
-      <Button className="button button-quiet tenant-button" onPress={onTenant} aria-label={`Tenant ${tenant}. Change it`}>
+      <Button className="button button-quiet tenant-button" onPress={onTenant} aria-label={words.shell.tenantButton(tenant)}>
         <Building2 size={15} aria-hidden />
         <span>{tenant}</span>
       </Button>
-      <nav aria-label="Dashboards">
+      <nav aria-label={words.shell.dashboards}>
         <ul>
-          {TEMPLATES.map(({ path, name: label, icon: Icon }) => (
+          {TEMPLATES.filter(({ needs }) => rights.may(needs)).map(({ path, name: label, icon: Icon }) => (
             <li key={path}>
               <Link to={path} search={((before: object) => ({ ...before, conversion: undefined, refresh: undefined })) as never} className="nav-link">
                 <Icon size={17} aria-hidden />
@@ -137,7 +141,7 @@ function Sidebar({ onTenant, onPalette }: { onTenant: () => void; onPalette: () 
                 {path === "/automation" && raised > 0 && (
                   <span className="nav-count">
                     {raised}
-                    <span className="hidden-text"> raised alerts</span>
+                    <span className="hidden-text">{words.shell.raisedAlerts(raised)}</span>
                   </span>
                 )}
               </Link>
@@ -152,23 +156,50 @@ function Sidebar({ onTenant, onPalette }: { onTenant: () => void; onPalette: () 
         </ul>
       </nav>
       <div className="sidebar-end">
+        {rights.roles.length > 0 && <p className="sidebar-role">{words.shell.signedInAs(rights.roles.map((role) => words.shell.roles[role] ?? role).join(", "))}</p>}
         {access.known === "session" && !access.session.all_tenants && (
-          <Button className="button button-quiet" aria-label="Sign out" onPress={() => void signOut()}>
+          <Button className="button button-quiet" aria-label={words.shell.signOut} onPress={() => void signOut()}>
             <LogOut size={15} aria-hidden />
-            <span>Sign out</span>
+            <span>{words.shell.signOut}</span>
           </Button>
         )}
-        <Button className="button button-quiet" onPress={onPalette} aria-label="Commands Ctrl K" aria-keyshortcuts="Control+K">
+        <Button className="button button-quiet" onPress={onPalette} aria-label={`${words.shell.commands} Ctrl K`} aria-keyshortcuts="Control+K">
           <Command size={15} aria-hidden />
           {/* The space makes the visible text the words of the label. */}
-          <span>Commands</span> <kbd>Ctrl K</kbd>
+          <span>{words.shell.commands}</span> <kbd>Ctrl K</kbd>
         </Button>
-        <Button className="button button-quiet" onPress={() => chooseTheme(next)} aria-label={`Theme: ${name}. Change to ${THEMES[next].name}`}>
-          <ThemeIcon size={15} aria-hidden />
-          <span>Theme {name}</span>
-        </Button>
+        <Picker
+          label={words.shell.theme}
+          summary={words.shell.themes[choice]}
+          icon={<ThemeIcon size={15} aria-hidden />}
+          choices={THEMES.map((id) => ({ id, label: words.shell.themes[id] }))}
+          chosen={[choice]}
+          onChoose={([id]) => chooseTheme(id as ThemeChoice)}
+        />
+        <Picker
+          label={words.shell.language}
+          summary={LANGUAGES[language]}
+          icon={<Languages size={15} aria-hidden />}
+          choices={Object.entries(LANGUAGES).map(([id, label]) => ({ id, label }))}
+          chosen={[language]}
+          onChoose={([id]) => chooseLanguage(id as Language)}
+        />
       </div>
     </aside>
+  );
+}
+
+function NotThisPage({ roles }: { roles: readonly string[] }) {
+  const path = firstPage(roles);
+  const name = TEMPLATES.find((template) => template.path === path)?.name ?? "";
+  return (
+    <div className="widget-words page-words">
+      <strong>{words.access.notYourRole}</strong>
+      <p>{words.shell.notThisPage}</p>
+      <Link to={path} search={((before: object) => before) as never}>
+        {words.shell.goToYours(name)}
+      </Link>
+    </div>
   );
 }
 
@@ -181,13 +212,13 @@ function RefreshPicker({ byTemplate }: { byTemplate: Refresh }) {
   return (
     <>
       <Picker
-        label="Refresh"
-        summary={REFRESH[chosen]}
-        choices={Object.entries(REFRESH).map(([id, label]) => ({ id, label, note: id === byTemplate ? "default" : undefined }))}
+        label={words.shell.refresh}
+        summary={words.refresh[chosen]}
+        choices={REFRESHES.map((id) => ({ id, label: words.refresh[id], note: id === byTemplate ? words.shell.default : undefined }))}
         chosen={[chosen]}
         onChoose={([id]) => change({ refresh: id === byTemplate ? undefined : (id as Refresh) })}
       />
-      <Button className="button button-icon" aria-label="Read all figures again" onPress={() => void client.invalidateQueries()}>
+      <Button className="button button-icon" aria-label={words.shell.readAgain} onPress={() => void client.invalidateQueries()}>
         <RefreshCw size={15} aria-hidden className={busy ? "turning" : undefined} />
       </Button>
     </>

@@ -1,11 +1,12 @@
 /** Pages that are not there, and pages that failed. */
 import { type ErrorComponentProps, Link } from "@tanstack/react-router";
+import { words } from "../language/words";
 
 export function NotFound() {
   return (
     <div className="widget-words" style={{ minHeight: 320 }}>
-      <strong>There is no page at this address.</strong>
-      <Link to="/executive">Go to the executive dashboard</Link>
+      <strong>{words.errors.noPage}</strong>
+      <Link to="/executive">{words.errors.goExecutive}</Link>
     </div>
   );
 }
@@ -13,10 +14,10 @@ export function NotFound() {
 export function PageFailed({ error }: ErrorComponentProps) {
   return (
     <div className="widget-words" role="alert" style={{ minHeight: 320 }}>
-      <strong>This page failed.</strong>
+      <strong>{words.errors.pageFailed}</strong>
       <p>{error instanceof Error ? error.message : String(error)}</p>
       <button type="button" className="button" onClick={() => window.location.reload()}>
-        Load it again
+        {words.errors.loadAgain}
       </button>
     </div>
   );

@@ -2,6 +2,7 @@
 import { useState } from "react";
 import type { Access, Session } from "../data/session";
 import { isTenant, LAST_TENANT, useChangeSearch } from "../filters/search-state";
+import { words } from "../language/words";
 
 function lastTenant(): string {
   try {
@@ -34,12 +35,12 @@ function OwnTenants({ tenants, choose }: { tenants: Session["tenants"]; choose: 
   return (
     <main className="welcome">
       <div className="welcome-card">
-        <h1>{names.length ? "Which tenant?" : "No tenant yet"}</h1>
-        {names.length === 0 && <p className="muted">Your account may see no tenant. An administrator of your company can change that.</p>}
+        <h1>{names.length ? words.access.whichTenant : words.access.noTenant}</h1>
+        {names.length === 0 && <p className="muted">{words.access.noTenantText}</p>}
         {names.map((name) => (
           <button key={name} type="button" className="button" onClick={() => choose(name)}>
             {name}
-            {tenants[name]?.mfa_required && <span className="muted">needs a second factor</span>}
+            {tenants[name]?.mfa_required && <span className="muted">{words.access.needsMfa}</span>}
           </button>
         ))}
       </div>
@@ -61,10 +62,10 @@ function AnyTenant({ choose, cancel }: { choose: (tenant: string) => void; cance
           if (isTenant(tenant)) choose(tenant);
         }}
       >
-        <h1>Which tenant?</h1>
-        <p className="muted">The company whose figures are shown. This server does not ask who you are.</p>
+        <h1>{words.access.whichTenant}</h1>
+        <p className="muted">{words.access.anyTenantText}</p>
         <label>
-          Tenant
+          {words.access.tenant}
           <input
             className="field"
             value={text}
@@ -79,16 +80,16 @@ function AnyTenant({ choose, cancel }: { choose: (tenant: string) => void; cance
         </label>
         {wrong && (
           <p id="tenant-wrong" role="alert" className="field-error">
-            1 to 64 letters, digits, dots, hyphens or underscores.
+            {words.access.wrongTenant}
           </p>
         )}
         <div className="welcome-actions">
           <button type="submit" className="button button-primary">
-            Show the figures
+            {words.access.show}
           </button>
           {cancel && (
             <button type="button" className="button" onClick={cancel}>
-              Cancel
+              {words.common.cancel}
             </button>
           )}
         </div>

@@ -1,16 +1,21 @@
-/** Light, dark, or as the system says. The choice is kept in the browser; public/theme.js applies it before the first paint. */
+/** Light, dark, high contrast, or as the system says. The choice is kept in the browser; public/theme.js applies it before the first
+ * paint. */
 import { useSyncExternalStore } from "react";
 
-export type ThemeChoice = "light" | "dark" | "system";
+export const THEMES = ["system", "light", "dark", "contrast"] as const;
+export type ThemeChoice = (typeof THEMES)[number];
+export type Theme = Exclude<ThemeChoice, "system">;
 
 const KEY = "tributary.theme";
-const system = window.matchMedia("(prefers-color-scheme: dark)");
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const contrast = window.matchMedia("(prefers-contrast: more)");
+const forced = window.matchMedia("(forced-colors: active)");
 const listeners = new Set<() => void>();
 
 export function themeChoice(): ThemeChoice {
   try {
     const kept = localStorage.getItem(KEY);
-    return kept === "light" || kept === "dark" ? kept : "system";
+    return THEMES.find((theme) => theme === kept) ?? "system";
   } catch {
     return "system";
   }
@@ -18,8 +23,8 @@ export function themeChoice(): ThemeChoice {
 
 function apply(): void {
   const choice = themeChoice();
-  const dark = choice === "dark" || (choice === "system" && system.matches);
-  document.documentElement.dataset.theme = dark ? "dark" : "light";
+  const bySystem = contrast.matches ? "contrast" : dark.matches ? "dark" : "light";
+  document.documentElement.dataset.theme = choice === "system" ? bySystem : choice;
   for (const listener of listeners) listener();
 }
 
@@ -32,16 +37,16 @@ export function chooseTheme(choice: ThemeChoice): void {
   apply();
 }
 
-system.addEventListener("change", apply);
+for (const query of [dark, contrast, forced]) query.addEventListener("change", apply);
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
-/** The theme that is shown now. */
-export function useTheme(): "light" | "dark" {
-  return useSyncExternalStore(subscribe, () => (document.documentElement.dataset.theme === "dark" ? "dark" : "light"));
+/** The theme that is shown now; with colours forced by the system its name says so, as every colour is another. */
+export function useTheme(): string {
+  return useSyncExternalStore(subscribe, () => `${document.documentElement.dataset.theme ?? "light"}${forced.matches ? " forced" : ""}`);
 }
 
 export function useThemeChoice(): ThemeChoice {

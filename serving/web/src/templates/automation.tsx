@@ -1,7 +1,10 @@
 import { AlertTimeline } from "../widgets/alert-timeline";
+import { Anomalies } from "../widgets/anomalies";
 import { CurrentWindows, Pulse } from "../widgets/current-windows";
+import { KeyFigures } from "../widgets/key-figures";
 import { KpiCard } from "../widgets/kpi-card";
 import { LiveConversions } from "../widgets/live-conversions";
+import { words } from "../language/words";
 import { NotYet } from "../widgets/widget";
 
 export function Automation() {
@@ -14,10 +17,11 @@ export function Automation() {
       <KpiCard id="score" />
       <CurrentWindows width={8} />
       <AlertTimeline width={4} height={540} />
+      <KeyFigures width={12} />
       <LiveConversions width={12} />
-      <NotYet title="Automated actions" width={12}>
-        No rule acts on campaigns yet: budgets, bids and creatives are not changed by this system, so there is nothing to list. Alerts
-        are raised and cleared as shown here.
+      <Anomalies width={12} />
+      <NotYet title={words.notYet.automation} width={12}>
+        {words.notYet.automationText}
       </NotYet>
     </div>
   );

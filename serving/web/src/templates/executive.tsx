@@ -2,6 +2,8 @@ import { AlertTimeline } from "../widgets/alert-timeline";
 import { AttributionModels } from "../widgets/attribution-models";
 import { Donut } from "../widgets/donut";
 import { Funnel } from "../widgets/funnel";
+import { ForecastLine } from "../widgets/forecast-line";
+import { JourneyFunnel } from "../widgets/journey-funnel";
 import { KpiCard } from "../widgets/kpi-card";
 import { ScoreGauge } from "../widgets/score-gauge";
 import { TopCampaigns } from "../widgets/top-campaigns";
@@ -19,6 +21,8 @@ export function Executive() {
       <TopCampaigns id="revenue" width={4} />
       <Funnel width={4} />
       <ScoreGauge width={4} />
+      <JourneyFunnel width={4} />
+      <ForecastLine id="revenue" width={8} />
       <AttributionModels width={12} />
       <AlertTimeline width={12} />
     </div>

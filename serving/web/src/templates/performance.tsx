@@ -2,11 +2,17 @@ import { AttributionModels } from "../widgets/attribution-models";
 import { CampaignTable } from "../widgets/campaign-table";
 import { Heatmap } from "../widgets/heatmap";
 import { KpiCard } from "../widgets/kpi-card";
+import { AttributionComparison } from "../widgets/attribution-comparison";
+import { Cohort } from "../widgets/cohort";
+import { ConversionList } from "../widgets/conversion-list";
+import { Correlation } from "../widgets/correlation";
+import { DrillDown } from "../widgets/drill-down";
+import { JourneyFunnel } from "../widgets/journey-funnel";
 import { LiveConversions } from "../widgets/live-conversions";
+import { PlaceMap } from "../widgets/place-map";
 import { StackedBars } from "../widgets/stacked-bars";
 import { TopCampaigns } from "../widgets/top-campaigns";
 import { Trend } from "../widgets/trend";
-import { NotYet } from "../widgets/widget";
 
 export function Performance() {
   return (
@@ -19,14 +25,18 @@ export function Performance() {
       <KpiCard id="score" width={2} />
       <Trend width={6} by="channel" />
       <StackedBars id="spend" width={6} />
+      <DrillDown width={6} />
+      <Correlation width={6} />
       <CampaignTable width={12} />
       <Heatmap id="conversions" width={7} />
       <TopCampaigns id="roas" width={5} />
       <AttributionModels width={12} />
+      <AttributionComparison width={12} />
+      <JourneyFunnel width={4} />
+      <Cohort width={8} />
+      <ConversionList width={12} />
       <LiveConversions width={12} />
-      <NotYet title="Map" width={12}>
-        Events carry no country that is counted by, so there is no figure to put on a map.
-      </NotYet>
+      <PlaceMap width={12} />
     </div>
   );
 }

@@ -1,5 +1,7 @@
 import { QuarantineGauge, QuarantineReasons, RecordCounts, Stages, Stores } from "../widgets/platform";
+import { DataQuality } from "../widgets/data-quality";
 import { AlertTimeline } from "../widgets/alert-timeline";
+import { words } from "../language/words";
 import { NotYet } from "../widgets/widget";
 
 export function PlatformHealth() {
@@ -9,10 +11,11 @@ export function PlatformHealth() {
       <Stages width={4} />
       <Stores width={4} />
       <QuarantineGauge width={4} />
+      <DataQuality width={6} />
       <QuarantineReasons width={6} />
-      <AlertTimeline width={6} />
-      <NotYet title="Throughput, lag and latency" width={12}>
-        These are measured and served to Prometheus at /metrics, but no service answers them to this page yet.
+      <AlertTimeline width={12} />
+      <NotYet title={words.platform.throughput} width={12}>
+        {words.platform.throughputText}
       </NotYet>
     </div>
   );

@@ -10,15 +10,16 @@ import { serverNow } from "../data/server-clock";
 import { useCrossFilter, useDashboardState } from "../filters/search-state";
 import { channelName } from "../figures/channels";
 import { write, writeAge, writeTime } from "../figures/format";
-import { METRICS, type MetricId } from "../figures/metrics";
+import { METRICS, nameInText, type MetricId } from "../figures/metrics";
 import { Widget, type Width } from "./widget";
 import "./alert-timeline.css";
+import { words } from "../language/words";
 
-const SEVERITY: Record<AlertSeverity, { word: string; icon: typeof Info; tone: string; rank: number }> = {
-  [AlertSeverity.CRITICAL]: { word: "Critical", icon: AlertOctagon, tone: "bad", rank: 3 },
-  [AlertSeverity.WARNING]: { word: "Warning", icon: AlertTriangle, tone: "warn", rank: 2 },
-  [AlertSeverity.INFO]: { word: "Note", icon: Info, tone: "neutral", rank: 1 },
-  [AlertSeverity.UNSPECIFIED]: { word: "Alert", icon: Info, tone: "neutral", rank: 0 },
+const SEVERITY: Record<AlertSeverity, { word: keyof typeof words.alerts.severities; icon: typeof Info; tone: string; rank: number }> = {
+  [AlertSeverity.CRITICAL]: { word: "critical", icon: AlertOctagon, tone: "bad", rank: 3 },
+  [AlertSeverity.WARNING]: { word: "warning", icon: AlertTriangle, tone: "warn", rank: 2 },
+  [AlertSeverity.INFO]: { word: "info", icon: Info, tone: "neutral", rank: 1 },
+  [AlertSeverity.UNSPECIFIED]: { word: "other", icon: Info, tone: "neutral", rank: 0 },
 };
 const MOST = 30;
 
@@ -50,21 +51,21 @@ export function AlertTimeline({ width, height = 300 }: { width: Width; height?: 
   const raised = query.data?.value.filter(({ state }) => state === AlertState.RAISED).length ?? 0;
   return (
     <Widget
-      title="Alerts"
-      note={query.data ? `${raised} raised now, ${query.data.value.length - raised} cleared in this range` : "What rules raised and cleared"}
+      title={words.alerts.title}
+      note={query.data ? words.alerts.count(raised, query.data.value.length - raised) : words.alerts.note}
       width={width}
       query={query}
       height={height}
       isEmpty={(alerts) => alerts.length === 0}
-      empty="No alert in this range."
+      empty={words.alerts.empty}
       table={(alerts) => ({
-        columns: [{ label: "Opened" }, { label: "State" }, { label: "Severity" }, { label: "Rule" }, { label: "Campaign" }, { label: "Metric" }, { label: "Value", numeric: true }, { label: "Threshold", numeric: true }, { label: "Message" }],
+        columns: [{ label: words.alerts.opened }, { label: words.alerts.state }, { label: words.alerts.severity }, { label: words.alerts.rule }, { label: words.filters.campaign }, { label: words.filters.metric }, { label: words.common.value, numeric: true }, { label: words.alerts.threshold, numeric: true }, { label: words.alerts.message }],
         rows: alerts.map((alert) => ({
           key: alert.alertId,
           cells: [
             { text: writeTime(toMs(alert.openedAt) ?? 0, timeZone), raw: new Date(toMs(alert.openedAt) ?? 0).toISOString() },
-            { text: alert.state === AlertState.RAISED ? "raised" : "cleared" },
-            { text: SEVERITY[alert.severity].word },
+            { text: alert.state === AlertState.RAISED ? words.alerts.raised : words.alerts.cleared },
+            { text: words.alerts.severities[SEVERITY[alert.severity].word] },
             { text: alert.rule },
             { text: alert.campaignId },
             { text: alert.metric },
@@ -78,12 +79,12 @@ export function AlertTimeline({ width, height = 300 }: { width: Width; height?: 
       {(alerts, { span }) => (
         <>
           <Strip alerts={alerts} start={span.start} end={Math.max(span.end, span.start + 1)} timeZone={timeZone} />
-          <ul className="alerts" style={{ maxHeight: height - 60 }} tabIndex={0} aria-label="Alerts">
+          <ul className="alerts" style={{ maxHeight: height - 60 }} tabIndex={0} aria-label={words.alerts.title}>
             {alerts.slice(0, MOST).map((alert) => (
               <Entry key={alert.alertId} alert={alert} timeZone={timeZone} />
             ))}
           </ul>
-          {alerts.length > MOST && <p className="muted">{alerts.length - MOST} more are in the table.</p>}
+          {alerts.length > MOST && <p className="muted">{words.alerts.more(alerts.length - MOST)}</p>}
         </>
       )}
     </Widget>
@@ -121,8 +122,8 @@ function Entry({ alert, timeZone }: { alert: Alert; timeZone: string }) {
           <strong>{alert.message || alert.rule.replaceAll("_", " ")}</strong>
         </p>
         <p className="muted">
-          {raised ? word : "Cleared"} · {writeMetric(alert.metric, alert.value)} against {writeMetric(alert.metric, alert.threshold)} · opened {writeTime(opened, timeZone)}, {raised ? "for" : "lasted"}{" "}
-          {writeAge(ended - opened)}
+          {raised ? words.alerts.severities[word] : words.alerts.clearedWord} · {words.alerts.against(writeMetric(alert.metric, alert.value), writeMetric(alert.metric, alert.threshold))} ·{" "}
+          {words.alerts.openedAt(writeTime(opened, timeZone), writeAge(ended - opened), raised)}
         </p>
       </div>
       {alert.campaignId && (
@@ -139,6 +140,6 @@ const SHARES = new Set(["budget_utilization", "attribution_coverage", "quarantin
 
 function writeMetric(name: string, value: number): string {
   const id = NAMED[name];
-  if (id) return `${METRICS[id].label.toLowerCase()} ${write(value, METRICS[id].unit)}`;
+  if (id) return `${nameInText(METRICS[id])} ${write(value, METRICS[id].unit)}`;
   return `${name.replaceAll("_", " ")} ${SHARES.has(name) ? write(value, "share") : write(value, "ratio")}`;
 }

@@ -1,13 +1,14 @@
 /** Credit by channel, all models side by side over the same conversions. */
 import { useMemo } from "react";
 import type { UseQueryResult } from "@tanstack/react-query";
-import { MODEL_NAMES, MODEL_RULES, useCredit, type Summary } from "../data/attribution-queries";
+import { modelName, modelRule, useCredit, type Summary } from "../data/attribution-queries";
 import type { Answer } from "../data/campaign-queries";
 import { MODELS, useChangeSearch, useDashboardState, type Model } from "../filters/search-state";
 import { channelColour, channelName } from "../figures/channels";
 import { exactMoney, write, writeChange } from "../figures/format";
 import { Widget, type Width } from "./widget";
 import "./attribution.css";
+import { words } from "../language/words";
 
 const HEIGHT = 340;
 
@@ -36,19 +37,20 @@ export function AttributionModels({ width }: { width: Width }) {
   const most = rows.reduce((high, { micros }) => Object.values(micros).reduce((a, b) => (b > a ? b : a), high), 1n);
   return (
     <Widget
-      title="Attribution: models side by side"
+      title={words.attribution.title}
       note={
         total
-          ? `${write(Number(total.conversions), "count")} conversions worth ${write(Number(total.valueMicros), "money", { currency })}${total.unattributedConversions > 0n ? `, ${total.unattributedConversions} without a touch` : ""}. Filters of channel and campaign do not apply to credit.`
-          : "Who earned the conversions, by model"
+          ? words.attribution.about(write(Number(total.conversions), "count"), write(Number(total.valueMicros), "money", { currency }), total.unattributedConversions > 0n ? words.attribution.without(String(total.unattributedConversions)) : "")
+          : words.attribution.who
       }
       width={width}
       query={query}
+      subject="attribution"
       height={HEIGHT}
       isEmpty={() => rows.length === 0}
-      empty="No conversion was attributed in this range."
+      empty={words.attribution.empty}
       table={() => ({
-        columns: [{ label: "Channel" }, ...MODELS.map((model) => ({ label: MODEL_NAMES[model], numeric: true, unit: currency }))],
+        columns: [{ label: words.attribution.channel }, ...MODELS.map((model) => ({ label: modelName(model), numeric: true, unit: currency }))],
         rows: rows.map(({ channel, micros }) => ({
           key: channel,
           cells: [
@@ -62,16 +64,16 @@ export function AttributionModels({ width }: { width: Width }) {
       })}
     >
       {() => (
-        <div className="models-scroll" tabIndex={0} role="region" aria-label="Credit by channel and model">
+        <div className="models-scroll" tabIndex={0} role="region" aria-label={words.attribution.creditBy}>
           <table className="models">
-            <caption className="hidden-text">Credit by channel and model</caption>
+            <caption className="hidden-text">{words.attribution.creditBy}</caption>
             <thead>
               <tr>
-                <th scope="col">Channel</th>
+                <th scope="col">{words.attribution.channel}</th>
                 {MODELS.map((model) => (
                   <th key={model} scope="col" data-chosen={model === state.model || undefined}>
-                    <button type="button" aria-pressed={model === state.model} title={MODEL_RULES[model]} onClick={() => change({ model })}>
-                      {MODEL_NAMES[model]}
+                    <button type="button" aria-pressed={model === state.model} title={modelRule(model)} onClick={() => change({ model })}>
+                      {modelName(model)}
                     </button>
                   </th>
                 ))}
@@ -91,7 +93,7 @@ export function AttributionModels({ width }: { width: Width }) {
             </tbody>
           </table>
           <p className="models-foot">
-            {MODEL_NAMES[state.model]}: {MODEL_RULES[state.model].toLowerCase()}. The other columns say how far each model is from it.
+            {words.attribution.foot(modelName(state.model), modelRule(state.model))}
           </p>
         </div>
       )}

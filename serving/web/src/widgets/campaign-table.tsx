@@ -6,6 +6,7 @@ import { exactMoney, write } from "../figures/format";
 import { METRICS, shortName, valueOf, type MetricId } from "../figures/metrics";
 import { DataTable, type Column } from "./data-table";
 import { Widget, type Width } from "./widget";
+import { words } from "../language/words";
 
 const SHOWN: MetricId[] = ["revenue", "spend", "roas", "conversions", "conversion_rate", "clicks", "ctr", "impressions", "cpc", "cpa", "score"];
 const HEIGHT = 420;
@@ -19,7 +20,7 @@ export function CampaignTable({ width }: { width: Width }) {
   const columns: Column<Group>[] = [
     {
       id: "campaign",
-      label: "Campaign",
+      label: words.filters.campaign,
       by: (row) => row.campaign,
       show: (row) => (
         <button type="button" className="cell-button" aria-pressed={state.campaigns.includes(row.campaign)} onClick={() => filter("campaign", row.campaign)}>
@@ -29,7 +30,7 @@ export function CampaignTable({ width }: { width: Width }) {
     },
     {
       id: "channel",
-      label: "Channel",
+      label: words.filters.channel,
       by: (row) => row.channel,
       show: (row) => (
         <button type="button" className="cell-button" aria-pressed={state.channels.includes(row.channel)} onClick={() => filter("channel", row.channel)}>
@@ -51,15 +52,15 @@ export function CampaignTable({ width }: { width: Width }) {
   ];
   return (
     <Widget
-      title="Campaigns"
-      note={`${rows.length} campaigns${currency ? `, money in ${currency}` : ""}. Click a name to see that campaign only.`}
+      title={words.campaigns.title}
+      note={words.campaigns.note(rows.length, currency ?? "")}
       width={width}
       query={query}
       height={HEIGHT}
       isEmpty={() => rows.length === 0}
-      empty="No campaign in this range, or the filters leave none."
+      empty={words.campaigns.empty}
       table={() => ({
-        columns: [{ label: "Campaign" }, { label: "Channel" }, { label: "Currency" }, ...SHOWN.map((id) => ({ label: METRICS[id].label, numeric: true }))],
+        columns: [{ label: words.filters.campaign }, { label: words.filters.channel }, { label: words.filters.currency }, ...SHOWN.map((id) => ({ label: METRICS[id].label, numeric: true }))],
         rows: rows.map((row) => ({
           key: `${row.campaign}\n${row.channel}`,
           cells: [{ text: row.campaign }, { text: row.channel }, { text: row.currency }, ...SHOWN.map((id) => ({ text: write(valueOf(id, row.sums, row.kpis), METRICS[id].unit, { currency }), raw: exported(id, row) }))],
@@ -68,7 +69,7 @@ export function CampaignTable({ width }: { width: Width }) {
     >
       {() => (
         <DataTable
-          caption="Campaigns"
+          caption={words.campaigns.title}
           rows={rows}
           columns={columns}
           rowKey={(row) => `${row.campaign}\n${row.channel}`}

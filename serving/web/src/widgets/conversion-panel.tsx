@@ -2,7 +2,7 @@
 import { X } from "lucide-react";
 import { Button, Dialog, Heading, Modal, ModalOverlay } from "react-aria-components";
 import type { AttributedConversion } from "../gen/tributary/v1/attribution_pb";
-import { MODEL_NAMES, MODEL_RULES, useConversion } from "../data/attribution-queries";
+import { modelName, modelRule, useConversion } from "../data/attribution-queries";
 import { describe } from "../data/errors";
 import { writeRevision } from "../data/freshness";
 import { toMs } from "../data/protobuf-time";
@@ -11,6 +11,7 @@ import { MODELS, useChangeSearch, useDashboardState, type Model } from "../filte
 import { channelColour, channelName } from "../figures/channels";
 import { write, writeAge, writeTime } from "../figures/format";
 import "./attribution.css";
+import { words } from "../language/words";
 
 export default function ConversionPanel() {
   const { conversion } = useDashboardState();
@@ -23,10 +24,10 @@ export default function ConversionPanel() {
             <>
               <header className="panel-head">
                 <div>
-                  <Heading slot="title">Conversion explained</Heading>
+                  <Heading slot="title">{words.conversions.explained}</Heading>
                   <p className="muted">{conversion}</p>
                 </div>
-                <Button className="button button-quiet button-icon" aria-label="Close" onPress={close}>
+                <Button className="button button-quiet button-icon" aria-label={words.common.close} onPress={close}>
                   <X size={16} aria-hidden />
                 </Button>
               </header>
@@ -53,7 +54,7 @@ function Explained({ id }: { id: string | undefined }) {
   }
   return (
     <div className="skeleton" style={{ height: 320 }}>
-      <span className="hidden-text">Loading</span>
+      <span className="hidden-text">{words.common.loading}</span>
     </div>
   );
 }
@@ -69,23 +70,23 @@ function Story({ conversion }: { conversion: AttributedConversion }) {
   return (
     <>
       <dl className="facts">
-        <Fact name="Value" value={write(Number(conversion.valueMicros), "money", { currency })} />
-        {refunded > 0n && <Fact name="Before refunds" value={write(Number(conversion.grossValueMicros), "money", { currency })} />}
-        <Fact name="Type" value={conversion.conversionType} />
-        <Fact name="When" value={writeTime(at, timeZone, "second")} />
-        <Fact name="Customer" value={conversion.customerId} />
-        <Fact name="Journey" value={conversion.journeyId} />
+        <Fact name={words.conversions.value} value={write(Number(conversion.valueMicros), "money", { currency })} />
+        {refunded > 0n && <Fact name={words.conversions.beforeRefunds} value={write(Number(conversion.grossValueMicros), "money", { currency })} />}
+        <Fact name={words.conversions.type} value={conversion.conversionType} />
+        <Fact name={words.conversions.when} value={writeTime(at, timeZone, "second")} />
+        <Fact name={words.conversions.customer} value={conversion.customerId} />
+        <Fact name={words.conversions.journey} value={conversion.journeyId} />
       </dl>
       <section>
-        <h3>Touch by touch</h3>
+        <h3>{words.conversions.touchByTouch}</h3>
         <Picker
-          label="Model"
-          summary={MODEL_NAMES[model]}
-          choices={MODELS.map((each) => ({ id: each, label: MODEL_NAMES[each] }))}
+          label={words.conversions.model}
+          summary={modelName(model)}
+          choices={MODELS.map((each) => ({ id: each, label: modelName(each) }))}
           chosen={[model]}
           onChoose={([each]) => change({ model: each as Model })}
         />
-        <p className="models-foot">{MODEL_RULES[model]}.</p>
+        <p className="models-foot">{modelRule(model)}.</p>
         <ol className="touches">
           {chosen?.touches.map((touch) => (
             <li key={touch.touchpointId} className="touch">
@@ -94,7 +95,7 @@ function Story({ conversion }: { conversion: AttributedConversion }) {
                 <strong>{channelName(touch.channel)}</strong> {touch.campaignId}
                 <br />
                 <small>
-                  {touch.time ? `${writeTime(toMs(touch.time) ?? 0, timeZone, "second")}, ${writeAge(at - (toMs(touch.time) ?? at))} before` : "No touch is known"}
+                  {touch.time ? words.conversions.before(writeTime(toMs(touch.time) ?? 0, timeZone, "second"), writeAge(at - (toMs(touch.time) ?? at))) : words.conversions.noTouch}
                 </small>
               </div>
               <p className="touch-credit">
@@ -106,15 +107,15 @@ function Story({ conversion }: { conversion: AttributedConversion }) {
         </ol>
       </section>
       <section>
-        <h3>Every model</h3>
-        <div className="models-scroll" tabIndex={0} role="region" aria-label="Credit of each touch by model">
+        <h3>{words.conversions.everyModel}</h3>
+        <div className="models-scroll" tabIndex={0} role="region" aria-label={words.conversions.creditOfTouch}>
           <table className="models">
             <thead>
               <tr>
-                <th scope="col">Touch</th>
+                <th scope="col">{words.conversions.touch}</th>
                 {byModel.map(({ model: name }) => (
                   <th key={name} scope="col" data-chosen={name === model || undefined}>
-                    {MODEL_NAMES[name as Model]}
+                    {modelName(name as Model)}
                   </th>
                 ))}
               </tr>
@@ -134,7 +135,7 @@ function Story({ conversion }: { conversion: AttributedConversion }) {
           </table>
         </div>
         <p className="models-foot">
-          Each column adds up to the conversion&apos;s value, to the last micro{writeRevision(conversion.revision, timeZone)}.
+          {words.conversions.adds(writeRevision(conversion.revision, timeZone))}
         </p>
       </section>
     </>
@@ -145,7 +146,7 @@ function Fact({ name, value }: { name: string; value: string }) {
   return (
     <div>
       <dt>{name}</dt>
-      <dd>{value || "not given"}</dd>
+      <dd>{value || words.common.notGiven}</dd>
     </div>
   );
 }

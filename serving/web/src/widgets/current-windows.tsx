@@ -12,6 +12,7 @@ import { DataTable, type Column } from "./data-table";
 import { LiveFoot } from "./live-foot";
 import "./live.css";
 import { Frame, type Width } from "./widget";
+import { words } from "../language/words";
 
 const SHOWN: MetricId[] = ["impressions", "clicks", "conversions", "revenue", "spend", "score"];
 
@@ -34,7 +35,7 @@ export function CurrentWindows({ width }: { width: Width }) {
   const columns: Column<CampaignWindow>[] = [
     {
       id: "campaign",
-      label: "Campaign",
+      label: words.filters.campaign,
       by: (row) => row.campaignId,
       show: (row) => (
         <button type="button" className="cell-button" onClick={() => filter("campaign", row.campaignId)}>
@@ -43,7 +44,7 @@ export function CurrentWindows({ width }: { width: Width }) {
         </button>
       ),
     },
-    { id: "channel", label: "Channel", by: (row) => row.channel, show: (row) => channelName(row.channel) },
+    { id: "channel", label: words.filters.channel, by: (row) => row.channel, show: (row) => channelName(row.channel) },
     ...SHOWN.map((id): Column<CampaignWindow> => {
       const { unit } = METRICS[id];
       const value = (row: CampaignWindow) => valueOf(id, readSums(row.sums), row.kpis);
@@ -61,17 +62,17 @@ export function CurrentWindows({ width }: { width: Width }) {
     }),
     {
       id: "age",
-      label: "Age",
+      label: words.now.age,
       numeric: true,
       by: (row) => -(toMs(row.windowEnd) ?? 0),
       show: (row) => writeAge(serverNow() - (toMs(row.windowEnd) ?? 0)),
     },
   ];
   return (
-    <Frame title="Active now" note="The newest five seconds of each campaign that was active in the last five minutes" width={width} footer={<LiveFoot live={live} />}>
+    <Frame title={words.now.title} note={words.now.note} width={width} footer={<LiveFoot live={live} />}>
       {windows.length > 0 ? (
         <DataTable
-          caption="Active campaigns"
+          caption={words.now.caption}
           rows={windows}
           columns={columns}
           rowKey={(row) => `${row.campaignId}\n${row.channel}\n${row.currency}`}
@@ -80,7 +81,7 @@ export function CurrentWindows({ width }: { width: Width }) {
         />
       ) : (
         <p className="widget-words" style={{ minHeight: 200 }}>
-          {live.known ? "No campaign of the selection was active in the last five minutes." : "Waiting for the first windows…"}
+          {live.known ? words.now.none : words.now.waiting}
         </p>
       )}
     </Frame>
@@ -96,18 +97,18 @@ export function Pulse({ width }: { width: Width }) {
   const recent = windows.filter((window) => now - (toMs(window.windowEnd) ?? 0) < 30_000);
   const sum = (pick: (window: CampaignWindow) => bigint | undefined) => recent.reduce((total, window) => total + Number(pick(window) ?? 0n), 0);
   const figures = [
-    { name: "Campaigns active", value: new Set(recent.map(({ campaignId }) => campaignId)).size },
-    { name: "Events", value: sum(({ sums }) => sums?.events) },
-    { name: "Clicks", value: sum(({ sums }) => sums?.clicks) },
-    { name: "Conversions", value: sum(({ sums }) => sums?.conversions) },
+    { id: "campaigns-active", name: words.now.campaignsActive, value: new Set(recent.map(({ campaignId }) => campaignId)).size },
+    { id: "events", name: words.now.events, value: sum(({ sums }) => sums?.events) },
+    { id: "clicks", name: METRICS.clicks.label, value: sum(({ sums }) => sums?.clicks) },
+    { id: "conversions", name: METRICS.conversions.label, value: sum(({ sums }) => sums?.conversions) },
   ];
   return (
-    <Frame title="Right now" note="In the newest five seconds of each campaign, none older than 30 s" width={width} footer={<LiveFoot live={live} />}>
+    <Frame title={words.now.pulse} note={words.now.pulseNote} width={width} footer={<LiveFoot live={live} />}>
       <dl className="pulse">
-        {figures.map(({ name, value }) => (
-          <div key={name}>
+        {figures.map(({ id, name, value }) => (
+          <div key={id}>
             <dt>{name}</dt>
-            <dd className="figure" data-testid={`pulse-${name.toLowerCase().replace(" ", "-")}`}>
+            <dd className="figure" data-testid={`pulse-${id}`}>
               <span key={value} className="changed">
                 {write(value, "count")}
               </span>

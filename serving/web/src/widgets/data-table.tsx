@@ -3,6 +3,7 @@ import { ArrowDown, ArrowUp, ChevronLeft, ChevronRight, Columns3 } from "lucide-
 import { useMemo, useState, type ReactNode } from "react";
 import { Button } from "react-aria-components/Button";
 import { Picker } from "../filters/picker";
+import { words } from "../language/words";
 
 export interface Column<T> {
   id: string;
@@ -45,8 +46,8 @@ export function DataTable<T>({ caption, rows, columns, rowKey, text, first, chos
         <input
           className="field"
           type="search"
-          placeholder="Find in the table"
-          aria-label={`Find in ${caption}`}
+          placeholder={words.table.find}
+          aria-label={words.table.findIn(caption)}
           value={wanted}
           onChange={(event) => {
             setWanted(event.target.value);
@@ -54,8 +55,8 @@ export function DataTable<T>({ caption, rows, columns, rowKey, text, first, chos
           }}
         />
         <Picker
-          label="Columns"
-          summary={visible.length === columns.length ? "All" : `${visible.length} of ${columns.length}`}
+          label={words.table.columns}
+          summary={visible.length === columns.length ? words.common.all : words.common.of(String(visible.length), columns.length)}
           icon={<Columns3 size={14} aria-hidden />}
           choices={columns.slice(1).map(({ id, label }) => ({ id, label }))}
           chosen={shown}
@@ -105,16 +106,16 @@ export function DataTable<T>({ caption, rows, columns, rowKey, text, first, chos
             ))}
           </tbody>
         </table>
-        {found.length === 0 && <p className="widget-words">No row has this text.</p>}
+        {found.length === 0 && <p className="widget-words">{words.table.noRow}</p>}
       </div>
       <div className="data-table-pages">
         <span role="status">
-          {found.length === 0 ? "0" : `${at * pageSize + 1} to ${Math.min((at + 1) * pageSize, found.length)}`} of {found.length}
+          {words.common.of(found.length === 0 ? "0" : words.common.to(at * pageSize + 1, Math.min((at + 1) * pageSize, found.length)), found.length)}
         </span>
-        <Button className="button button-icon button-small" aria-label="Page before" isDisabled={at === 0} onPress={() => setPage(at - 1)}>
+        <Button className="button button-icon button-small" aria-label={words.table.pageBefore} isDisabled={at === 0} onPress={() => setPage(at - 1)}>
           <ChevronLeft size={14} aria-hidden />
         </Button>
-        <Button className="button button-icon button-small" aria-label="Next page" isDisabled={at + 1 >= pages} onPress={() => setPage(at + 1)}>
+        <Button className="button button-icon button-small" aria-label={words.table.nextPage} isDisabled={at + 1 >= pages} onPress={() => setPage(at + 1)}>
           <ChevronRight size={14} aria-hidden />
         </Button>
       </div>

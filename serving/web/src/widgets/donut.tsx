@@ -10,6 +10,7 @@ import { write } from "../figures/format";
 import { METRICS, nameInText, valueOf, type MetricId } from "../figures/metrics";
 import { Widget, type Width } from "./widget";
 import "./breakdown.css";
+import { words } from "../language/words";
 
 const HEIGHT = 260;
 const RING = 190;
@@ -38,7 +39,7 @@ export function Donut({ id, width }: { id: MetricId; width: Width }) {
           const part = parts[dataIndex];
           const rows = [
             { label: metric.label, value: write(part?.value, metric.unit, { currency }) },
-            { label: "Share", value: write(whole > 0 ? (part?.value ?? 0) / whole : undefined, "share") },
+            { label: words.common.share, value: write(whole > 0 ? (part?.value ?? 0) / whole : undefined, "share") },
           ];
           return tooltip(channelName(part?.channel ?? ""), rows);
         },
@@ -59,15 +60,15 @@ export function Donut({ id, width }: { id: MetricId; width: Width }) {
 
   return (
     <Widget
-      title={`${metric.label} by channel`}
-      note="Click a channel to filter everything."
+      title={words.donut.byChannel(metric.label)}
+      note={words.widget.clickToFilter}
       width={width}
       query={query}
       height={HEIGHT}
       isEmpty={() => whole <= 0}
-      empty={`No ${nameInText(metric)} in this range.`}
+      empty={words.donut.noMetric(nameInText(metric))}
       table={() => ({
-        columns: [{ label: "Channel" }, { label: metric.label, numeric: true, unit: metric.unit === "money" ? currency : undefined }, { label: "Share", numeric: true }],
+        columns: [{ label: words.filters.channel }, { label: metric.label, numeric: true, unit: metric.unit === "money" ? currency : undefined }, { label: words.common.share, numeric: true }],
         rows: parts.map(({ channel, value }) => ({
           key: channel,
           cells: [
@@ -84,7 +85,7 @@ export function Donut({ id, width }: { id: MetricId; width: Width }) {
             <Chart
               option={option}
               height={RING}
-              label={`Donut of ${nameInText(metric)}: ${parts.map(({ channel, value }) => `${channelName(channel)} ${write(share(value), "share")}`).join(", ")}`}
+              label={`${words.donut.label(nameInText(metric))}: ${parts.map(({ channel, value }) => `${channelName(channel)} ${write(share(value), "share")}`).join(", ")}`}
               onPick={(_, index) => {
                 const part = parts[index];
                 if (part) filter("channel", part.channel);

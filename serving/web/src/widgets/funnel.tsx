@@ -6,6 +6,7 @@ import { METRICS, valueOf, type MetricId } from "../figures/metrics";
 import { ofCurrency } from "./kpi-card";
 import { Widget, type Width } from "./widget";
 import "./funnel.css";
+import { words } from "../language/words";
 
 const STEPS: MetricId[] = ["impressions", "clicks", "conversions"];
 
@@ -19,15 +20,15 @@ export function Funnel({ width }: { width: Width }) {
   const rate = (at: number) => (at > 0 && values[at - 1] ? (values[at] ?? 0) / (values[at - 1] ?? 1) : undefined);
   return (
     <Widget
-      title="Funnel"
-      note="Lengths on a logarithmic scale"
+      title={words.funnel.title}
+      note={words.funnel.note}
       width={width}
       query={query}
       height={200}
       isEmpty={() => !group || values.every((value) => value === 0)}
-      empty="Nothing happened in this range, or the filters leave nothing."
+      empty={words.widget.nothingHappened}
       table={() => ({
-        columns: [{ label: "Step" }, { label: "Number", numeric: true }, { label: "Of the step before", numeric: true }],
+        columns: [{ label: words.funnel.step }, { label: words.common.number, numeric: true }, { label: words.funnel.ofBefore, numeric: true }],
         rows: STEPS.map((id, at) => ({
           key: id,
           cells: [{ text: METRICS[id].label }, { text: write(values[at], "count"), raw: values[at] }, { text: write(rate(at), "share"), raw: rate(at) ?? "" }],
@@ -40,7 +41,7 @@ export function Funnel({ width }: { width: Width }) {
             <li key={id}>
               {at > 0 && (
                 <p className="funnel-rate">
-                  <b className="figure">{write(rate(at), "share")}</b> {id === "clicks" ? "clicked" : "converted"}
+                  <b className="figure">{write(rate(at), "share")}</b> {id === "clicks" ? words.funnel.clicked : words.funnel.converted}
                 </p>
               )}
               <p className="funnel-name">

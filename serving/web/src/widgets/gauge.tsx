@@ -1,5 +1,6 @@
 /** A value on a scale with thresholds: an arc, its figure, and in words where it lies. */
 import "./gauge.css";
+import { words } from "../language/words";
 
 export interface Threshold {
   /** From this value on. */
@@ -42,7 +43,7 @@ export function Gauge({ label, value, low, high, thresholds, written }: Props) {
         aria-valuemin={low}
         aria-valuemax={high}
         aria-valuenow={value ?? low}
-        aria-valuetext={value === undefined ? "no value" : `${written}, ${place?.word ?? ""}`}
+        aria-valuetext={value === undefined ? words.common.noValue : `${written}, ${place?.word ?? ""}`}
       >
         <path className="gauge-track" d={arc(0, 1)} />
         {value !== undefined && share(value) > 0 && <path className="gauge-value" d={arc(0, share(value))} />}
@@ -51,7 +52,7 @@ export function Gauge({ label, value, low, high, thresholds, written }: Props) {
         ))}
       </svg>
       <p className="gauge-figure figure">{written}</p>
-      <p className="gauge-word">{value === undefined ? "No value in this range" : place?.word}</p>
+      <p className="gauge-word">{value === undefined ? words.score.noValue : place?.word}</p>
     </div>
   );
 }

@@ -7,6 +7,7 @@ import { dateFormatter, write } from "../figures/format";
 import { addSums, METRICS, NO_SUMS, valueOf, type MetricId, type Sums } from "../figures/metrics";
 import { Widget, type Width } from "./widget";
 import "./heatmap.css";
+import { words } from "../language/words";
 
 const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
 // Weeks begin on Monday, as in the roll-ups. 2024-01-01 was one.
@@ -31,18 +32,18 @@ export function Heatmap({ id, width }: { id: MetricId; width: Width }) {
     return sums.map((row) => row.map((cell) => (cell.events === 0n ? undefined : valueOf(id, cell))));
   }, [query.data, currency, id, state.timeZone]);
   const highest = Math.max(...cells.flat().map((value) => value ?? 0), 0);
-  const say = (value: number | undefined) => (value === undefined ? "nothing" : write(value, metric.unit, { currency, short: true }));
+  const say = (value: number | undefined) => (value === undefined ? words.common.nothing : write(value, metric.unit, { currency, short: true }));
   return (
     <Widget
-      title={`${metric.label} by hour and weekday`}
-      note={`In ${state.timeZone.replaceAll("_", " ")}, summed over the range`}
+      title={words.heatmap.title(metric.label)}
+      note={words.heatmap.note(state.timeZone.replaceAll("_", " "))}
       width={width}
       query={query}
       height={HEIGHT}
       isEmpty={() => highest <= 0}
-      empty="Nothing happened in this range, or the filters leave nothing."
+      empty={words.widget.nothingHappened}
       table={() => ({
-        columns: [{ label: "Weekday" }, ...HOURS.map((hour) => ({ label: `${hour}:00`, numeric: true }))],
+        columns: [{ label: words.heatmap.weekday }, ...HOURS.map((hour) => ({ label: `${hour}:00`, numeric: true }))],
         rows: cells.map((row, day) => ({
           key: String(day),
           cells: [{ text: DAYS[day] ?? "" }, ...row.map((value) => ({ text: value === undefined ? "" : write(value, metric.unit, { currency, short: true }), raw: value === undefined ? "" : metric.unit === "money" ? value / 1e6 : value }))],
@@ -51,13 +52,13 @@ export function Heatmap({ id, width }: { id: MetricId; width: Width }) {
     >
       {() => (
         <>
-          <div className="heatmap-scroll" tabIndex={0} role="region" aria-label={`${metric.label} by hour and weekday, table`}>
+          <div className="heatmap-scroll" tabIndex={0} role="region" aria-label={words.widget.table(words.heatmap.title(metric.label))}>
             <table className="heatmap" onMouseLeave={() => setOver(undefined)}>
-              <caption className="hidden-text">{metric.label} by hour and weekday</caption>
+              <caption className="hidden-text">{words.heatmap.title(metric.label)}</caption>
               <thead>
                 <tr>
                   <th scope="col">
-                    <span className="hidden-text">Weekday</span>
+                    <span className="hidden-text">{words.heatmap.weekday}</span>
                   </th>
                   {HOURS.map((hour) => (
                     <th key={hour} scope="col">
@@ -71,7 +72,7 @@ export function Heatmap({ id, width }: { id: MetricId; width: Width }) {
                   <tr key={DAYS[day]}>
                     <th scope="row">{DAYS[day]}</th>
                     {row.map((value, hour) => (
-                      <td key={hour} onMouseEnter={() => setOver(`${DAYS[day]} ${hour}:00 to ${hour + 1}:00: ${say(value)}`)}>
+                      <td key={hour} onMouseEnter={() => setOver(words.heatmap.cell(DAYS[day] ?? "", hour, say(value)))}>
                         <i style={{ background: shade(value, highest) }}>
                           <span className="hidden-text">{say(value)}</span>
                         </i>
@@ -83,7 +84,7 @@ export function Heatmap({ id, width }: { id: MetricId; width: Width }) {
             </table>
           </div>
           <p className="heatmap-foot">
-            <span>{over ?? "Point at a cell for its figure"}</span>
+            <span>{over ?? words.cohort.point}</span>
             <span className="heatmap-scale" aria-hidden>
               0 <i /> {say(highest)}
             </span>

@@ -9,9 +9,11 @@ import { change, write, writeChange } from "../figures/format";
 import { METRICS, valueOf, type MetricId } from "../figures/metrics";
 import { stepsOf } from "../charts/time-axis";
 import { describe } from "../data/errors";
+import { GoalButton, GoalProgress } from "./kpi-goal";
 import { Sparkline } from "./sparkline";
 import { Provenance, type Width } from "./widget";
 import "./kpi-card.css";
+import { words } from "../language/words";
 
 /** The group of a currency. */
 export function ofCurrency<T extends Group>(groups: T[], currency: string | undefined): T[] {
@@ -35,36 +37,39 @@ export function KpiCard({ id, width = 3 }: { id: MetricId; width?: Width }) {
   const Arrow = share === undefined || Math.abs(share) < 0.0005 ? ArrowRight : share > 0 ? ArrowUpRight : ArrowDownRight;
   return (
     <article className="widget kpi" data-width={width} aria-label={title} title={metric.definition}>
-      <h2>{title}</h2>
+      <header className="kpi-head">
+        <h2>{title}</h2>
+        <GoalButton id={id} currency={currency} />
+      </header>
       <div className="kpi-row">
         <p className="kpi-value figure" data-testid={`kpi-${id}`} data-raw={value} data-stale={totals.isPlaceholderData || undefined} key={changed}>
           {totals.data ? (
             <span className={changed > 0 ? "changed" : undefined} title={write(value, metric.unit, { currency })}>
               {write(value, metric.unit, { currency, short: true })}
-              {value === undefined && <span className="hidden-text">no value</span>}
+              {value === undefined && <span className="hidden-text">{words.common.noValue}</span>}
             </span>
           ) : totals.isError ? (
             <span className="kpi-failed">{describe(totals.error).title}</span>
           ) : (
             <span className="skeleton kpi-skeleton">
-              <span className="hidden-text">Loading</span>
+              <span className="hidden-text">{words.common.loading}</span>
             </span>
           )}
         </p>
-        <Sparkline values={spark} label={`${metric.label} over the range`} />
+        <Sparkline values={spark} label={words.kpi.course(metric.label)} />
       </div>
       <p className="kpi-change">
         {state.compare && totals.data ? (
           share === undefined ? (
-            <span className="muted">Nothing to compare with</span>
+            <span className="muted">{words.kpi.nothingToCompare}</span>
           ) : (
             <>
               <span className="pill" data-verdict={verdict}>
                 <Arrow size={13} aria-hidden />
                 {writeChange(share)}
               </span>
-              <span className="muted" title={`${write(valueBefore, metric.unit, { currency })} in ${nameOfBefore(state.range)}`}>
-                from {write(valueBefore, metric.unit, { currency, short: true })}
+              <span className="muted" title={words.kpi.in(write(valueBefore, metric.unit, { currency }), nameOfBefore(state.range))}>
+                {words.kpi.fromBefore(write(valueBefore, metric.unit, { currency, short: true }))}
                 <span className="kpi-period">, {nameOfBefore(state.range)}</span>
               </span>
             </>
@@ -73,6 +78,7 @@ export function KpiCard({ id, width = 3 }: { id: MetricId; width?: Width }) {
           <span className="muted">{metric.definition}</span>
         )}
       </p>
+      <GoalProgress id={id} value={value} currency={currency} />
       <footer className="widget-foot">
         <Provenance query={totals} />
       </footer>

@@ -1,15 +1,18 @@
 /** The newest conversions as they are attributed; each opens its explanation. */
 import type { AttributedConversion } from "../gen/tributary/v1/attribution_pb";
 import { useLiveConversions } from "../data/live";
+import { useRights } from "../data/rights";
 import { toMs } from "../data/protobuf-time";
-import { MODEL_NAMES } from "../data/attribution-queries";
+import { modelName } from "../data/attribution-queries";
 import { useChangeSearch, useDashboardState } from "../filters/search-state";
-import { channelColour, channelName } from "../figures/channels";
+import { channelName } from "../figures/channels";
 import { write, writeTime } from "../figures/format";
+import { Path } from "./path";
 import { LiveFoot } from "./live-foot";
 import "./live.css";
 import { DataTable, type Column } from "./data-table";
-import { Frame, type Width } from "./widget";
+import { Frame, NotYourRole, type Width } from "./widget";
+import { words } from "../language/words";
 
 // As many as the server's snapshot holds.
 const MOST = 100;
@@ -17,7 +20,8 @@ const MOST = 100;
 export function LiveConversions({ width }: { width: Width }) {
   const { tenant, model, channels, campaigns, timeZone } = useDashboardState();
   const change = useChangeSearch();
-  const live = useLiveConversions(tenant);
+  const may = useRights().view("detail");
+  const live = useLiveConversions(tenant, may);
   const touchesOf = (conversion: AttributedConversion) => (conversion.models.find((each) => each.model === model) ?? conversion.models[0])?.touches ?? [];
   const rows = [...live.items.values()]
     .filter((conversion) => {
@@ -32,7 +36,7 @@ export function LiveConversions({ width }: { width: Width }) {
   const columns: Column<AttributedConversion>[] = [
     {
       id: "time",
-      label: "When",
+      label: words.conversions.when,
       by: (row) => toMs(row.conversionTime),
       show: (row) => (
         <button type="button" className="cell-button" onClick={() => change({ conversion: row.conversionId })}>
@@ -40,46 +44,40 @@ export function LiveConversions({ width }: { width: Width }) {
         </button>
       ),
     },
-    { id: "type", label: "Type", by: (row) => row.conversionType, show: (row) => row.conversionType },
+    { id: "type", label: words.conversions.type, by: (row) => row.conversionType, show: (row) => row.conversionType },
     {
       id: "value",
-      label: "Value",
+      label: words.conversions.value,
       numeric: true,
       by: (row) => Number(row.valueMicros),
       show: (row) => write(Number(row.valueMicros), "money", { currency: row.currency }),
     },
     {
       id: "path",
-      label: "Path",
+      label: words.conversions.path,
       by: (row) => touchesOf(row).length,
       show: (row) => (
-        <span className="path">
-          {touchesOf(row).map((touch) => (
-            <span key={touch.touchpointId} title={touch.campaignId}>
-              <i className="swatch" style={{ background: `var(${channelColour(touch.channel)})` }} />
-              {channelName(touch.channel)}
-            </span>
-          ))}
-        </span>
+        <Path touches={touchesOf(row)} />
       ),
     },
     {
       id: "winner",
-      label: `Most credit, ${MODEL_NAMES[model].toLowerCase()}`,
+      label: words.conversions.mostCredit(modelName(model)),
       by: (row) => strongest(touchesOf(row)),
       show: (row) => channelName(strongest(touchesOf(row))),
     },
   ];
+  if (!may) return <NotYourRole title={words.conversions.live} width={width} subject="detail" height={160} />;
   return (
     <Frame
-      title="Conversions"
-      note={`The newest ${MOST} of the last day${channels.length || campaigns.length ? " with a touch of the selection" : ""}. Click one for its explanation.`}
+      title={words.conversions.live}
+      note={words.conversions.liveNote(MOST, channels.length > 0 || campaigns.length > 0)}
       width={width}
       footer={<LiveFoot live={live} />}
     >
       {rows.length > 0 ? (
         <DataTable
-          caption="Conversions"
+          caption={words.conversions.live}
           rows={rows}
           columns={columns}
           rowKey={(row) => row.conversionId}
@@ -89,13 +87,13 @@ export function LiveConversions({ width }: { width: Width }) {
         />
       ) : (
         <p className="widget-words" style={{ minHeight: 160 }}>
-          {live.known ? "No conversion in the last day has a touch of this selection." : "Waiting for the first conversions…"}
+          {live.known ? words.conversions.noneLive : words.conversions.waiting}
         </p>
       )}
     </Frame>
   );
 }
 
-function strongest(touches: { channel: string; weight: number }[]): string {
+export function strongest(touches: { channel: string; weight: number }[]): string {
   return touches.reduce((best, touch) => (touch.weight > best.weight ? touch : best), { channel: "", weight: -1 }).channel;
 }

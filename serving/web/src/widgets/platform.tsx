@@ -10,23 +10,25 @@ import { Gauge } from "./gauge";
 import { Frame, Widget, type Width } from "./widget";
 import "./breakdown.css";
 import "./live.css";
+import { words } from "../language/words";
 
 export function RecordCounts({ width }: { width: Width }) {
   const query = useCounts();
   return (
     <Widget
-      title="Records"
-      note="By the time the broker received them. Received = valid + quarantined; valid = accepted + duplicates."
+      title={words.platform.records}
+      note={words.platform.recordsNote}
       width={width}
       query={query}
+      subject="operations"
       height={70}
       isEmpty={({ received }) => received === 0n}
-      empty="No record was received in this range."
+      empty={words.platform.noRecord}
       table={(counts) => ({
-        columns: [{ label: "Outcome" }, { label: "Records", numeric: true }],
+        columns: [{ label: words.platform.outcome }, { label: words.platform.records, numeric: true }],
         rows: (["received", "valid", "accepted", "duplicates", "quarantined", "late"] as const).map((name) => ({
           key: name,
-          cells: [{ text: name }, { text: write(Number(counts[name]), "count"), raw: counts[name] }],
+          cells: [{ text: words.platform.outcomes[name] }, { text: write(Number(counts[name]), "count"), raw: counts[name] }],
         })),
       })}
     >
@@ -34,11 +36,11 @@ export function RecordCounts({ width }: { width: Width }) {
         const of = (part: bigint, whole: bigint) => (whole > 0n ? write(Number(part) / Number(whole), "share") : "");
         return (
           <dl className="counts">
-            <Count name="Received" value={counts.received} note="all records" />
-            <Count name="Accepted" value={counts.accepted} note={`${of(counts.accepted, counts.received)} of received`} />
-            <Count name="Duplicates" value={counts.duplicates} note={`${of(counts.duplicates, counts.valid)} of valid`} />
-            <Count name="Quarantined" value={counts.quarantined} note={`${of(counts.quarantined, counts.received)} of received`} />
-            <Count name="Late" value={counts.late} note={`${of(counts.late, counts.accepted)} of accepted; they count`} />
+            <Count id="received" value={counts.received} note={words.platform.allRecords} />
+            <Count id="accepted" value={counts.accepted} note={words.platform.ofReceived(of(counts.accepted, counts.received))} />
+            <Count id="duplicates" value={counts.duplicates} note={words.platform.ofValid(of(counts.duplicates, counts.valid))} />
+            <Count id="quarantined" value={counts.quarantined} note={words.platform.ofReceived(of(counts.quarantined, counts.received))} />
+            <Count id="late" value={counts.late} note={words.platform.ofAccepted(of(counts.late, counts.accepted))} />
           </dl>
         );
       }}
@@ -46,11 +48,11 @@ export function RecordCounts({ width }: { width: Width }) {
   );
 }
 
-function Count({ name, value, note }: { name: string; value: bigint; note: string }) {
+function Count({ id, value, note }: { id: keyof typeof words.platform.outcomes; value: bigint; note: string }) {
   return (
     <div>
-      <dt>{name}</dt>
-      <dd className="figure" data-testid={`count-${name.toLowerCase()}`} data-raw={String(value)}>
+      <dt>{words.platform.outcomes[id]}</dt>
+      <dd className="figure" data-testid={`count-${id}`} data-raw={String(value)}>
         {write(Number(value), "count")}
         <small>{note}</small>
       </dd>
@@ -61,21 +63,21 @@ function Count({ name, value, note }: { name: string; value: bigint; note: strin
 export function QuarantineGauge({ width }: { width: Width }) {
   const query = useCounts();
   return (
-    <Widget title="Quarantine rate" note="Refused of all records" width={width} query={query} height={170} isEmpty={({ received }) => received === 0n} empty="No record was received in this range.">
+    <Widget title={words.platform.quarantineRate} note={words.platform.refusedOfAll} width={width} query={query} subject="operations" height={170} isEmpty={({ received }) => received === 0n} empty={words.platform.noRecord}>
       {({ quarantined, received }) => {
         const rate = Number(quarantined) / Number(received);
         return (
           <Gauge
-            label="Quarantine rate"
+            label={words.platform.quarantineRate}
             value={rate * 100}
             low={0}
             high={10}
             written={write(rate, "share")}
             // The alert is raised above 5 % and cleared at 2 %, as in udfs/alerting/rules.py.
             thresholds={[
-              { from: 0, word: "Good: below 2 %", tone: "good" },
-              { from: 2, word: "Raised: below the alert mark of 5 %", tone: "warn" },
-              { from: 5, word: "High: above the alert mark of 5 %", tone: "bad" },
+              { from: 0, word: words.platform.rateGood, tone: "good" },
+              { from: 2, word: words.platform.rateRaised, tone: "warn" },
+              { from: 5, word: words.platform.rateHigh, tone: "bad" },
             ]}
           />
         );
@@ -88,15 +90,16 @@ export function QuarantineReasons({ width }: { width: Width }) {
   const query = useCounts();
   return (
     <Widget
-      title="Why records were quarantined"
-      note="A record that broke several rules counts in each"
+      title={words.platform.why}
+      note={words.platform.whyNote}
       width={width}
       query={query}
+      subject="operations"
       height={170}
       isEmpty={({ quarantinedByReason }) => quarantinedByReason.length === 0}
-      empty="No record was quarantined in this range."
+      empty={words.platform.noQuarantined}
       table={({ quarantinedByReason }) => ({
-        columns: [{ label: "Reason" }, { label: "Records", numeric: true }],
+        columns: [{ label: words.platform.reason }, { label: words.platform.records, numeric: true }],
         rows: quarantinedByReason.map(({ reason, events }) => ({ key: reason, cells: [{ text: reason }, { text: write(Number(events), "count"), raw: events }] })),
       })}
     >
@@ -123,12 +126,17 @@ export function QuarantineReasons({ width }: { width: Width }) {
 
 // What each stage is, and the age above which its figures are old: the promises of docs and SPEC B9, C7, with the time that a
 // quiet stream may take between two records.
-const STAGES: Partial<Record<Stage, { name: string; what: string; oldMs: number }>> = {
-  [Stage.INGEST]: { name: "Ingest", what: "Records counted at the door", oldMs: 60_000 },
-  [Stage.WINDOWS]: { name: "Windows", what: "Sums of five seconds", oldMs: 60_000 },
-  [Stage.ROLLUPS]: { name: "Roll-ups", what: "Closed minutes", oldMs: 180_000 },
-  [Stage.ATTRIBUTION]: { name: "Attribution", what: "Attributed conversions", oldMs: 300_000 },
-  [Stage.LIVE]: { name: "Live signals", what: "Signals that reached this server", oldMs: 60_000 },
+const STAGES: Partial<Record<Stage, { id: keyof typeof words.platform.stages; oldMs: number }>> = {
+  [Stage.INGEST]: { id: "ingest", oldMs: 60_000 },
+  [Stage.WINDOWS]: { id: "windows", oldMs: 60_000 },
+  [Stage.ROLLUPS]: { id: "rollups", oldMs: 180_000 },
+  [Stage.ATTRIBUTION]: { id: "attribution", oldMs: 300_000 },
+  [Stage.LIVE]: { id: "live", oldMs: 60_000 },
+};
+
+const stageWords = (stage: Stage) => {
+  const known = STAGES[stage];
+  return known && words.platform.stages[known.id];
 };
 
 export function Stages({ width }: { width: Width }) {
@@ -136,20 +144,20 @@ export function Stages({ width }: { width: Width }) {
   const query = useStageFreshness();
   return (
     <Widget
-      title="Freshness by stage"
-      note="How old the newest figure of each stage is"
+      title={words.platform.freshness}
+      note={words.platform.freshnessNote}
       width={width}
       query={query}
       height={260}
       isEmpty={(stages) => stages.length === 0}
-      empty="No stage has reported."
+      empty={words.platform.noStage}
       table={(stages) => ({
-        columns: [{ label: "Stage" }, { label: "Newest figure" }, { label: "Age in seconds", numeric: true }],
+        columns: [{ label: words.funnel.stage }, { label: words.platform.newest }, { label: words.platform.ageSeconds, numeric: true }],
         rows: stages.map((stage) => ({
           key: String(stage.stage),
           cells: [
-            { text: STAGES[stage.stage]?.name ?? "Unknown" },
-            { text: stage.newest ? writeTime(toMs(stage.newest) ?? 0, timeZone, "second") : "none" },
+            { text: stageWords(stage.stage)?.name ?? words.common.unknown },
+            { text: stage.newest ? writeTime(toMs(stage.newest) ?? 0, timeZone, "second") : words.common.nothing },
             { text: stage.newest ? write(lengthMs(stage.age) / 1000, "count") : "", raw: stage.newest ? lengthMs(stage.age) / 1000 : "" },
           ],
         })),
@@ -166,12 +174,12 @@ export function Stages({ width }: { width: Width }) {
               <li key={stage.stage} data-tone={age === undefined ? undefined : old ? "warn" : "good"}>
                 <Icon size={16} aria-hidden />
                 <div>
-                  {known?.name ?? "Unknown stage"}
-                  <small>{known?.what}</small>
+                  {stageWords(stage.stage)?.name ?? words.platform.unknownStage}
+                  <small>{stageWords(stage.stage)?.what}</small>
                 </div>
                 <div data-numeric>
-                  <b className="figure">{age === undefined ? "Nothing in two days" : writeAge(age)}</b>
-                  {age !== undefined && <small>{old ? "Old, or nothing happens" : "Fresh"}</small>}
+                  <b className="figure">{age === undefined ? words.platform.nothingInTwoDays : writeAge(age)}</b>
+                  {age !== undefined && <small>{old ? words.platform.old : words.platform.fresh}</small>}
                 </div>
               </li>
             );
@@ -185,12 +193,12 @@ export function Stages({ width }: { width: Width }) {
 export function Stores({ width }: { width: Width }) {
   const query = useReadiness();
   const parts = [
-    { name: "History", what: "ClickHouse: figures of the past", up: query.data?.history },
-    { name: "Current windows", what: "Redis: figures of now", up: query.data?.hot_store },
-    { name: "This server", what: "Answers calls", up: query.data?.ready },
+    { ...words.platform.history, up: query.data?.history },
+    { ...words.platform.hotStore, up: query.data?.hot_store },
+    { ...words.platform.server, up: query.data?.ready },
   ];
   return (
-    <Frame title="Stores" note="Whether they answer this server, asked every 15 s" width={width}>
+    <Frame title={words.platform.stores} note={words.platform.storesNote} width={width}>
       {query.isError && !query.data ? (
         <p className="widget-words" style={{ minHeight: 120 }}>
           <strong>{describe(query.error).title}</strong>
@@ -206,7 +214,7 @@ export function Stores({ width }: { width: Width }) {
                   {name}
                   <small>{what}</small>
                 </div>
-                <b>{query.isError ? "Unknown" : up === undefined ? "Asking" : up ? "Answers" : "Does not answer"}</b>
+                <b>{query.isError ? words.common.unknown : up === undefined ? words.platform.asking : up ? words.platform.answers : words.platform.silent}</b>
               </li>
             );
           })}

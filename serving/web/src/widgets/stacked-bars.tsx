@@ -8,8 +8,9 @@ import { mainCurrency, useSeries, useTotals } from "../data/campaign-queries";
 import { useCrossFilter, useDashboardState } from "../filters/search-state";
 import { CHANNELS, channelColour, channelName } from "../figures/channels";
 import { write } from "../figures/format";
-import { METRICS, valueOf, type MetricId } from "../figures/metrics";
+import { METRICS, nameInText, valueOf, type MetricId } from "../figures/metrics";
 import { Widget, type Width } from "./widget";
+import { words } from "../language/words";
 
 const HEIGHT = 280;
 
@@ -55,7 +56,7 @@ export function StackedBars({ id, width }: { id: MetricId; width: Width }) {
             colour: colours.of(channelColour(channel)),
           }));
           const sum = stacks.reduce((total, { values }) => total + (values[at] ?? 0), 0);
-          return tooltip(writeStep(steps[at] ?? 0, grain, state.timeZone, true), [...rows.reverse(), { label: "Together", value: write(sum, metric.unit, { currency }) }]);
+          return tooltip(writeStep(steps[at] ?? 0, grain, state.timeZone, true), [...rows.reverse(), { label: words.common.together, value: write(sum, metric.unit, { currency }) }]);
         },
       },
       series: stacks.map(({ channel, values }) => ({
@@ -73,15 +74,15 @@ export function StackedBars({ id, width }: { id: MetricId; width: Width }) {
 
   return (
     <Widget
-      title={`${metric.label} by channel`}
-      note={`Per ${grain}${metric.unit === "money" && currency ? `, ${currency}` : ""}. Click a bar to filter.`}
+      title={words.donut.byChannel(metric.label)}
+      note={`${words.trend.per(words.grains[grain])}${metric.unit === "money" && currency ? `, ${currency}` : ""}. ${words.trend.barNote}`}
       width={width}
       query={query}
       height={HEIGHT}
       isEmpty={({ points }) => points.length === 0}
-      empty="Nothing happened in this range, or the filters leave nothing."
+      empty={words.widget.nothingHappened}
       table={() => ({
-        columns: [{ label: "From" }, ...stacks.map(({ channel }) => ({ label: channelName(channel), numeric: true, unit: metric.unit === "money" ? currency : undefined }))],
+        columns: [{ label: words.common.from }, ...stacks.map(({ channel }) => ({ label: channelName(channel), numeric: true, unit: metric.unit === "money" ? currency : undefined }))],
         rows: steps.map((start, at) => ({
           key: String(start),
           cells: [
@@ -107,7 +108,7 @@ export function StackedBars({ id, width }: { id: MetricId; width: Width }) {
           <Chart
             option={option}
             height={HEIGHT - 34}
-            label={`Stacked bars of ${metric.label.toLowerCase()} per ${grain} by channel. The table has the figures.`}
+            label={words.trend.stacked(nameInText(metric), words.grains[grain])}
             onPick={(name) => {
               const stack = stacks.find(({ channel }) => channelName(channel) === name);
               if (stack) filter("channel", stack.channel);

@@ -6,6 +6,7 @@ import { write } from "../figures/format";
 import { METRICS, nameInText, valueOf, type MetricId } from "../figures/metrics";
 import { Widget, type Width } from "./widget";
 import "./breakdown.css";
+import { words } from "../language/words";
 
 const HEIGHT = 260;
 
@@ -25,15 +26,15 @@ export function TopCampaigns({ id, width, most = 7 }: { id: MetricId; width: Wid
   const rest = all.length - shown.length;
   return (
     <Widget
-      title={`Top campaigns by ${nameInText(metric)}`}
-      note={rest > 0 ? `${shown.length} of ${all.length} campaigns` : "All campaigns of the selection"}
+      title={words.top.title(nameInText(metric))}
+      note={rest > 0 ? words.top.someOf(shown.length, all.length) : words.top.allOf}
       width={width}
       query={query}
       height={HEIGHT}
       isEmpty={() => all.length === 0}
-      empty={`No campaign with ${nameInText(metric)} in this range.`}
+      empty={words.top.none(nameInText(metric))}
       table={() => ({
-        columns: [{ label: "Campaign" }, { label: "Channel" }, { label: metric.label, numeric: true, unit: metric.unit === "money" ? currency : undefined }],
+        columns: [{ label: words.filters.campaign }, { label: words.filters.channel }, { label: metric.label, numeric: true, unit: metric.unit === "money" ? currency : undefined }],
         rows: all.map((group) => ({
           key: `${group.campaign}\n${group.channel}`,
           cells: [

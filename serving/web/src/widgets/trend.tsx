@@ -13,6 +13,7 @@ import { write } from "../figures/format";
 import { METRICS, valueOf, type MetricId } from "../figures/metrics";
 import type { TableData } from "./figure-table";
 import { Widget, type Width } from "./widget";
+import { words } from "../language/words";
 
 interface Line {
   id: string;
@@ -35,7 +36,7 @@ function course(points: Point[], steps: number[], id: MetricId): (number | undef
 }
 
 /** `fixed` is a metric that does not follow the address. */
-export function Trend({ width, by, fixed, title }: { width: Width; by?: "channel"; fixed?: MetricId; title?: string }) {
+export function Trend({ width, by, fixed }: { width: Width; by?: "channel"; fixed?: MetricId }) {
   const state = useDashboardState();
   const search = useChangeSearch();
   const filter = useCrossFilter();
@@ -111,7 +112,7 @@ export function Trend({ width, by, fixed, title }: { width: Width; by?: "channel
 
   const table = (value: Series): TableData => ({
     columns: [
-      { label: value.localDays ? "From" : "From (days by UTC)" },
+      { label: value.localDays ? words.common.from : words.trend.fromUtc },
       ...lines.map(({ name }) => ({ label: name, numeric: true, unit: metric.unit === "money" ? currency : undefined })),
     ],
     rows: steps.map((start, index) => ({
@@ -128,18 +129,18 @@ export function Trend({ width, by, fixed, title }: { width: Width; by?: "channel
 
   return (
     <Widget
-      title={title ?? `${metric.label}${by ? " by channel" : ""}`}
-      note={`Per ${grain}${grain === "day" && query.data && !query.data.value.localDays ? ", days by UTC" : ""}${metric.unit === "money" && currency ? `, ${currency}` : ""}`}
+      title={by ? words.trend.byChannel(metric.label) : metric.label}
+      note={`${words.trend.per(words.grains[grain])}${grain === "day" && query.data && !query.data.value.localDays ? words.trend.utcDays : ""}${metric.unit === "money" && currency ? `, ${currency}` : ""}`}
       width={width}
       query={query}
       height={HEIGHT}
       isEmpty={({ points }) => points.length === 0}
-      empty="Nothing happened in this range, or the filters leave nothing."
+      empty={words.widget.nothingHappened}
       table={table}
       tools={
         !fixed && (
           <Picker
-            label="Metric"
+            label={words.filters.metric}
             summary={metric.label}
             choices={Object.values(METRICS)}
             chosen={[id]}
@@ -157,7 +158,7 @@ export function Trend({ width, by, fixed, title }: { width: Width; by?: "channel
                   key={line.id}
                   type="button"
                   aria-pressed={state.channels.includes(line.id)}
-                  title={`Show ${line.name} only`}
+                  title={words.widget.onlyThis(line.name)}
                   onClick={() => filter("channel", line.id)}
                 >
                   <i className="swatch" style={{ background: `var(${line.colour})` }} />
@@ -194,9 +195,9 @@ function pick(lines: Line[], name: string, take: (line: Line) => void): void {
 function describeLines(lines: Line[], unit: (typeof METRICS)[MetricId]["unit"], currency: string | undefined): string {
   const said = lines.map(({ name, values }) => {
     const known = values.filter((value) => value !== undefined);
-    if (known.length === 0) return `${name}: no value`;
+    if (known.length === 0) return words.trend.noValue(name);
     const say = (value: number | undefined) => write(value, unit, { currency, short: true });
-    return `${name}: from ${say(known[0])} to ${say(known.at(-1))}, lowest ${say(Math.min(...known))}, highest ${say(Math.max(...known))}`;
+    return words.trend.course(name, say(known[0]), say(known.at(-1)), say(Math.min(...known)), say(Math.max(...known)));
   });
-  return `Line chart. ${said.join(". ")}`;
+  return words.trend.lineChart(said.join(". "));
 }

@@ -1,6 +1,6 @@
 /** The frame of every widget: title, tools, and what it says while it loads, without data, degraded and after an error. */
 import type { UseQueryResult } from "@tanstack/react-query";
-import { Download, Table2, ChartLine, TriangleAlert } from "lucide-react";
+import { ChartLine, Lock, Table2, TriangleAlert } from "lucide-react";
 import { useId, useState, type ReactNode } from "react";
 import { Button } from "react-aria-components/Button";
 import { describe } from "../data/errors";
@@ -11,10 +11,12 @@ import { useDashboardState } from "../filters/search-state";
 import { writeAge } from "../figures/format";
 import { useNow } from "../data/now";
 import { useOnline } from "../data/online";
-import { saveCsv } from "./csv";
+import { useRights, type Subject } from "../data/rights";
+import { SaveButton } from "./save-button";
 import { FigureTable, type TableData } from "./figure-table";
 import "./table.css";
 import "./widget.css";
+import { words } from "../language/words";
 
 export type Width = 2 | 3 | 4 | 5 | 6 | 7 | 8 | 12;
 
@@ -53,15 +55,19 @@ interface Props<T> extends Omit<FrameProps, "children" | "footer"> {
   height: number;
   isEmpty: (value: T) => boolean;
   empty: string;
-  /** The same figures as a table, for screen readers, for copying and for CSV. */
+  /** What the caller must be permitted to view; campaign figures unless given. */
+  subject?: Subject;
+  /** The same figures as a table, for screen readers and for copying. */
   table?: ((value: T) => TableData) | undefined;
   children: (value: T, answer: Answer<T>) => ReactNode;
 }
 
-export function Widget<T>({ query, height, isEmpty, empty, table, children, title, tools, ...frame }: Props<T>) {
+export function Widget<T>({ query, height, isEmpty, empty, subject = "campaigns", table, children, title, tools, ...frame }: Props<T>) {
   const [asTable, setAsTable] = useState(false);
+  const rights = useRights();
   const answer = query.data;
   const full = answer && !isEmpty(answer.value);
+  if (!rights.view(subject)) return <NotYourRole {...frame} title={title} subject={subject} height={height} />;
   return (
     <Frame
       {...frame}
@@ -74,22 +80,13 @@ export function Widget<T>({ query, height, isEmpty, empty, table, children, titl
               className="button button-quiet button-icon button-small"
               isDisabled={!full}
               aria-pressed={asTable}
-              aria-label={asTable ? `${title} as a chart` : `${title} as a table`}
+              aria-label={asTable ? words.widget.asChart(title) : words.widget.asTable(title)}
               onPress={() => setAsTable(!asTable)}
             >
               {asTable ? <ChartLine size={15} aria-hidden /> : <Table2 size={15} aria-hidden />}
             </Button>
           )}
-          {table && (
-            <Button
-              className="button button-quiet button-icon button-small"
-              isDisabled={!full}
-              aria-label={`Save ${title} as CSV`}
-              onPress={() => full && saveCsv(title, table(answer.value))}
-            >
-              <Download size={15} aria-hidden />
-            </Button>
-          )}
+          {table && <SaveButton title={title} files={full ? answer.files : undefined} subject={subject} />}
         </>
       }
       footer={<Provenance query={query} />}
@@ -97,6 +94,20 @@ export function Widget<T>({ query, height, isEmpty, empty, table, children, titl
       <Body query={query} height={height} empty={full ? undefined : empty}>
         {full && (asTable && table ? <FigureTable {...table(answer.value)} caption={title} height={height} /> : children(answer.value, answer))}
       </Body>
+    </Frame>
+  );
+}
+
+/** Shown instead of figures that the caller's role does not include. Nothing is asked of the server. */
+export function NotYourRole({ subject, height, ...frame }: Omit<FrameProps, "children" | "footer" | "tools"> & { subject: Subject; height: number }) {
+  return (
+    <Frame {...frame}>
+      <div className="widget-words" style={{ minHeight: height }}>
+        <p>
+          <Lock size={15} aria-hidden /> <strong>{words.access.notYourRole}</strong>
+        </p>
+        <p>{words.access.notYourRoleText[subject]}</p>
+      </div>
     </Frame>
   );
 }
@@ -113,13 +124,13 @@ function Body<T>({ query, height, empty, children }: { query: UseQueryResult<Ans
   if (query.fetchStatus === "paused") {
     return (
       <p className="widget-words" style={{ minHeight: height }}>
-        You are offline, and these figures were not read before.
+        {words.errors.offlineUnread}
       </p>
     );
   }
   return (
     <div className="skeleton" style={{ height }}>
-      <span className="hidden-text">Loading</span>
+      <span className="hidden-text">{words.common.loading}</span>
     </div>
   );
 }
@@ -134,7 +145,7 @@ function Failure({ error, height, retry }: { error: unknown; height: number; ret
       <p>{problem.detail}</p>
       {problem.retry && (
         <Button className="button button-small" onPress={retry}>
-          Ask again
+          {words.errors.askAgain}
         </Button>
       )}
     </div>
@@ -153,11 +164,11 @@ export function Provenance({ query }: { query: UseQueryResult<Answer<unknown>> }
   if (query.isError && !query.isFetching) {
     return (
       <Warning>
-        {describe(query.error).title}. Last known figures, {writeAge(now - query.dataUpdatedAt)} old.
+        {words.freshness.failed(describe(query.error).title, writeAge(now - query.dataUpdatedAt))}
       </Warning>
     );
   }
-  if (!online) return <Warning>Offline. Last known figures, {writeAge(now - query.dataUpdatedAt)} old.</Warning>;
+  if (!online) return <Warning>{words.freshness.offline(writeAge(now - query.dataUpdatedAt))}</Warning>;
   return <span>{writeFreshness(answer.provenance, timeZone)}</span>;
 }
 
@@ -175,7 +186,7 @@ export function NotYet({ title, width, children }: { title: string; width: Width
   return (
     <Frame title={title} width={width}>
       <div className="not-yet">
-        <p className="not-yet-mark">Not available</p>
+        <p className="not-yet-mark">{words.widget.notAvailable}</p>
         <p>{children}</p>
       </div>
     </Frame>
