@@ -14,12 +14,14 @@ from pyflink.table.udf import ScalarFunction, udf
 from jobs.options import Options, Stage
 from jobs.workers import clickhouse_sink, sink_metrics
 from udfs.alerting.watch import watch_counts, watch_coverage, watch_late_spend, watch_launch, watch_tile
+from udfs.anomaly.empty_minutes import Campaign, is_expected, key_of
 from udfs.anomaly.seasonal import check_minute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import pandas as pd
+    from pyflink.datastream import DataStream
     from pyflink.datastream.functions import RuntimeContext
     from pyflink.table import StatementSet, StreamTableEnvironment
     from pyflink.table.udf import FunctionContext
@@ -27,8 +29,13 @@ if TYPE_CHECKING:
 WINDOW_INPUTS = "SELECT tenant_id, campaign_id AS subject, 'tile' AS kind, signal AS line FROM windows WHERE tile"
 OTHER_INPUTS = {
     Stage.CAMPAIGN_METRICS: (
-        "SELECT tenant_id, campaign_id, 'minute', signal FROM minutes",
-        "SELECT tenant_id, campaign_id, 'launch', launch FROM accepted WHERE launch IS NOT NULL",
+        "SELECT tenant_id, campaign_id, 'minute', signal FROM all_minutes",
+        # One reading of the accepted events for both.
+        (
+            "SELECT tenant_id, campaign_id, IF(launch IS NULL, 'termination', 'launch'), "
+            "COALESCE(launch, CAST(event_time AS STRING)) "
+            "FROM accepted WHERE launch IS NOT NULL OR event_type = 'campaign_termination'"
+        ),
         "SELECT tenant_id, campaign_id, 'late', JSON_ARRAY(currency, cost_micros) FROM late WHERE cost_micros > 0",
     ),
     Stage.JOURNEYS: (
@@ -37,6 +44,54 @@ OTHER_INPUTS = {
     Stage.EVENTS: ("SELECT tenant_id, '', 'counts', totals FROM counts",),
 }
 """What each stage gives the rules to watch: (tenant_id, campaign or '' for the tenant itself, kind, line)."""
+
+
+class FillMinutes(KeyedProcessFunction):  # type: ignore[misc]
+    """Pass on the minutes of one campaign, with those between and after them in which it sent nothing.
+
+    In and out: (tenant_id, campaign_id, signal). State: a JSON text for each channel and currency. Event-time timers:
+    the watermark that closes a minute comes after the rows of that minute.
+    """
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Open the state."""
+        self._campaigns = runtime_context.get_map_state(MapStateDescriptor("live", Types.STRING(), Types.STRING()))
+
+    def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
+        """Take in one minute."""
+        tenant_id, campaign_id, signal = value
+        minute = orjson.loads(signal)
+        key, start = key_of(minute), minute["bucket_start"]
+        name = orjson.dumps([key["channel"], key["currency"]]).decode()
+        text = self._campaigns.get(name)
+        campaign = Campaign(key, *orjson.loads(text)) if text else Campaign(key, start)
+        for empty in campaign.saw(start):
+            yield Row(tenant_id, campaign_id, orjson.dumps(empty).decode())
+        yield Row(tenant_id, campaign_id, signal)
+        self._keep(name, campaign, ctx)
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Row]:
+        """Fill in the minutes that are over."""
+        tenant_id, campaign_id = orjson.loads(ctx.get_current_key())
+        for name, text in list(self._campaigns.items()):
+            channel, currency = orjson.loads(name)
+            key = {"tenant_id": tenant_id, "campaign_id": campaign_id, "channel": channel, "currency": currency}
+            campaign = Campaign(key, *orjson.loads(text))
+            due = campaign.due()
+            if due is None or due > timestamp:
+                continue
+            for empty in campaign.fill(timestamp):
+                yield Row(tenant_id, campaign_id, orjson.dumps(empty).decode())
+            self._keep(name, campaign, ctx)
+
+    def _keep(self, name: str, campaign: Campaign, ctx: Any) -> None:
+        due = campaign.due()
+        if due is None:
+            # Ended: what it was is not needed for what comes, and nothing is kept of campaigns of long ago.
+            self._campaigns.remove(name)
+            return
+        self._campaigns.put(name, orjson.dumps([campaign.newest, campaign.filled]).decode())
+        ctx.timer_service().register_event_time_timer(due)
 
 
 class WatchRules(KeyedProcessFunction):  # type: ignore[misc]
@@ -57,11 +112,8 @@ class WatchRules(KeyedProcessFunction):  # type: ignore[misc]
         tenant_id, subject, kind, line = value
         read = orjson.loads(line)
         if kind == "minute":
-            name = orjson.dumps([subject, read["channel"], read["currency"]]).decode()
-            state = self._load(self._baselines, name)
-            for anomaly in check_minute(state, read):
+            for anomaly in self._anomalies(subject, read):
                 yield Row("anomaly", tenant_id, orjson.dumps(anomaly).decode())
-            self._baselines.put(name, orjson.dumps(state).decode())
             return
         state = self._load(self._watched, subject)
         alerts: list[dict[str, Any]] = []
@@ -71,6 +123,8 @@ class WatchRules(KeyedProcessFunction):  # type: ignore[misc]
             metrics, launched_at = read["metrics"], read["envelope"]["event_time"]
             watch_launch(state, metrics["currency"], read["budget_micros"], launched_at)
             yield Row("campaign", tenant_id, line)
+        elif kind == "termination":
+            state["terminated"] = max(read, state.get("terminated", 0))
         elif kind == "late":
             watch_late_spend(state, *read)
         elif kind == "conversion":
@@ -81,6 +135,15 @@ class WatchRules(KeyedProcessFunction):  # type: ignore[misc]
         self._watched.put(subject, orjson.dumps(state).decode())
         for alert in alerts:
             yield Row("alert", tenant_id, orjson.dumps(alert).decode())
+
+    def _anomalies(self, subject: str, minute: dict[str, Any]) -> list[dict[str, Any]]:
+        if is_expected(minute, self._load(self._watched, subject).get("terminated", 0)):
+            return []
+        name = orjson.dumps([subject, minute["channel"], minute["currency"]]).decode()
+        state = self._load(self._baselines, name)
+        found = check_minute(state, minute)
+        self._baselines.put(name, orjson.dumps(state).decode())
+        return found
 
     @staticmethod
     def _load(held: Any, name: str) -> dict[str, Any]:
@@ -161,11 +224,25 @@ class StoreRecords(ScalarFunction):  # type: ignore[misc]
         return False
 
 
+def fill_minutes(t_env: StreamTableEnvironment) -> DataStream:
+    """Return the view `minutes` with the empty minutes of live campaigns: (tenant_id, campaign_id, signal)."""
+    names = ["tenant_id", "campaign_id", "signal"]
+    filled: DataStream = (
+        t_env.to_data_stream(t_env.sql_query("SELECT tenant_id, campaign_id, signal FROM minutes"))
+        .key_by(lambda row: orjson.dumps([row[0], row[1]]).decode(), key_type=Types.STRING())
+        .process(FillMinutes(), output_type=Types.ROW_NAMED(names, [Types.STRING()] * 3))
+        .name("Fill in empty minutes")
+        .uid("fill-minutes")
+    )
+    return filled
+
+
 def watch(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
     """Watch the signals of the chosen stages.
 
     Alerts go to their topic, anomalies to the signals, and all are stored.
     """
+    t_env.create_temporary_view("all_minutes", fill_minutes(t_env))
     others = [query for stage, queries in OTHER_INPUTS.items() if stage in options.stage_set for query in queries]
     watched = (
         t_env.to_data_stream(t_env.sql_query(" UNION ALL ".join([WINDOW_INPUTS, *others])))

@@ -13,11 +13,19 @@ Submit with `flink run -py jobs/measurement.py --help` for the options.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import Schema, StreamTableEnvironment
 
-from jobs import alerts, campaign_metrics, clock, counts, identity, ingest, journeys, late, sinks
+from jobs import alerts, campaign_metrics, clock, counts, identity, ingest, journeys, late, sinks, uids
 from jobs.options import Options, Stage, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyflink.table import StatementSet
 
 
 def table_environment(env: StreamExecutionEnvironment, options: Options) -> StreamTableEnvironment:
@@ -45,47 +53,61 @@ def build(t_env: StreamTableEnvironment, options: Options) -> None:
     """Add the whole data flow to the environment."""
     stages = options.stage_set
     sinks.define(t_env, options)
-    out = t_env.create_statement_set()
 
     # Each stage's result becomes a DataStream once, and everything after it branches from there: planning a table
     # twice runs it twice.
     # A view passes the watermarks of its stream on only if it declares a time attribute with SOURCE_WATERMARK().
-    t_env.create_temporary_view(
-        "decoded",
-        ingest.read(t_env, options),
-        Schema.new_builder()
-        .column_by_expression("arrival", "PROCTIME()")
-        .column_by_expression("append_time", "TO_TIMESTAMP_LTZ(received_at, 3)")
-        .watermark("append_time", "SOURCE_WATERMARK()")
-        .build(),
-    )
-    store = bool(stages & {Stage.EVENTS, Stage.CAMPAIGN_METRICS, Stage.IDENTITY})
-    accepted = ingest.deduplicate_and_store(t_env, options, store=store)
-    t_env.create_temporary_view(
-        "accepted",
-        accepted,
-        Schema.new_builder()
-        .column_by_expression("arrival", "PROCTIME()")
-        .watermark("ts", "SOURCE_WATERMARK()")
-        .build(),
-    )
+    with uids.stage(t_env, "ingest"):
+        t_env.create_temporary_view(
+            "decoded",
+            ingest.read(t_env, options),
+            Schema.new_builder()
+            .column_by_expression("arrival", "PROCTIME()")
+            .column_by_expression("append_time", "TO_TIMESTAMP_LTZ(received_at, 3)")
+            .watermark("append_time", "SOURCE_WATERMARK()")
+            .build(),
+        )
+        store = bool(stages & {Stage.EVENTS, Stage.CAMPAIGN_METRICS, Stage.IDENTITY})
+        t_env.create_temporary_view(
+            "accepted",
+            ingest.deduplicate_and_store(t_env, options, store=store),
+            Schema.new_builder()
+            .column_by_expression("arrival", "PROCTIME()")
+            .watermark("ts", "SOURCE_WATERMARK()")
+            .build(),
+        )
 
     if Stage.EVENTS in stages:
-        ingest.quarantine(out)
-        counts.count(t_env, options, out)
+        with inserts(t_env, Stage.EVENTS) as out:
+            ingest.quarantine(out)
+            counts.count(t_env, options, out)
     if Stage.CAMPAIGN_METRICS in stages:
-        late.split(t_env, options, out)
-        campaign_metrics.measure(t_env, options, out)
+        with inserts(t_env, Stage.CAMPAIGN_METRICS) as out:
+            late.split(t_env, options, out)
+            campaign_metrics.measure(t_env, options, out)
     if Stage.IDENTITY in stages:
-        identity.read_commands(t_env, options)
-        identity.link(t_env, options, out)
+        with inserts(t_env, Stage.IDENTITY) as out:
+            identity.read_commands(t_env, options)
+            identity.link(t_env, options, out)
     if Stage.JOURNEYS in stages:
-        journeys.attribute(t_env, options, out, erasures=Stage.IDENTITY in stages)
+        with inserts(t_env, Stage.JOURNEYS) as out:
+            journeys.attribute(t_env, options, out, erasures=Stage.IDENTITY in stages)
     if Stage.ALERTS in stages:
-        alerts.watch(t_env, options, out)
+        with inserts(t_env, Stage.ALERTS) as out:
+            alerts.watch(t_env, options, out)
     if options.clock_tick_ms:
-        clock.tick(t_env, options, out)
-    out.attach_as_datastream()
+        with inserts(t_env, "clock") as out:
+            clock.tick(t_env, options, out)
+    uids.settle(t_env)
+
+
+@contextmanager
+def inserts(t_env: StreamTableEnvironment, stage: str) -> Iterator[StatementSet]:
+    """Collect the INSERTs of one stage and plan them together, so that its uids depend on no other stage."""
+    out = t_env.create_statement_set()
+    with uids.stage(t_env, stage):
+        yield out
+        out.attach_as_datastream()
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,24 @@ def test_every_operator_has_a_name_and_a_uid_of_its_own(plans, which):
 
 def test_two_plans_of_one_program_have_equal_uids(plans):
     assert plans["first"] == plans["second"]
+
+
+@pytest.mark.parametrize("stage", [stage for stage in ALONE if stage is not Stage.IDENTITY])
+def test_a_stage_has_the_same_uids_whichever_others_there_are(plans, stage):
+    """So a savepoint restores although an earlier stage was left out or added."""
+
+    def of_stage(which):
+        return {uid for uid, _ in plans[which] if uid and uid.startswith(f"{stage.value}/")}
+
+    assert len(of_stage(stage)) > 2
+    assert of_stage("first") == of_stage(stage)
+    assert of_stage("first") <= of_stage("everything")
+
+
+def test_no_uid_holds_a_number_of_the_planner(plans):
+    """Those numbers shift with whatever is planned before."""
+    numbered = re.compile(r"(.*/)?\d+_")
+    assert [uid for which in PLANS for uid, _ in plans[which] if uid and numbered.match(uid)] == []
 
 
 @pytest.mark.parametrize("which", PLANS)

@@ -91,7 +91,11 @@ def streamed(facts):
 
 
 def plain(attribution, *without):
-    return {name: value for name, value in attribution.items() if name not in ("revision", "replaces", "person_id", *without)}
+    return {
+        name: value
+        for name, value in attribution.items()
+        if name not in ("revision", "replaces", "person_id", *without)
+    }
 
 
 @settings(deadline=None)
