@@ -22,7 +22,7 @@ export function SettingsPanel({ widget, onChange, onArea, onClose }: Props) {
   return (
     <aside className="board-settings" aria-label={`Settings of ${nameOfKind(kind)}`}>
       <header>
-        <h3>{nameOfKind(kind)}</h3>
+        <h2>{nameOfKind(kind)}</h2>
         <Button className="button button-quiet button-icon button-small" aria-label="Close the settings" onPress={onClose}>
           <X size={15} aria-hidden />
         </Button>

@@ -2,6 +2,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { useInfiniteQuery, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { CreditDimension, type AttributedConversion, type CompareAttributionResponse } from "../gen/tributary/v1/attribution_pb";
+import type { Span } from "../filters/date-range";
 import { useDashboardState, writeView, type Model, type View } from "../filters/search-state";
 import type { Answer } from "./campaign-queries";
 import { rangeParameters } from "./export";
@@ -45,6 +46,11 @@ export function useComparison(views: readonly View[], by: CreditBy): UseQueryRes
   });
 }
 
+interface Page {
+  token: string;
+  span: Span;
+}
+
 /** Pages of the conversions of the range, the newest first. */
 export function useConversions() {
   const state = useDashboardState();
@@ -55,11 +61,13 @@ export function useConversions() {
     enabled: may && state.tenant !== "",
     refetchInterval,
     gcTime: 60_000,
-    initialPageParam: "",
-    getNextPageParam: (last: Answer<{ conversions: AttributedConversion[]; next: string }>) => last.value.next || undefined,
+    initialPageParam: undefined as Page | undefined,
+    getNextPageParam: (last: Answer<{ conversions: AttributedConversion[]; next: string }>): Page | undefined =>
+      last.value.next ? { token: last.value.next, span: last.span } : undefined,
     queryFn: async ({ signal, pageParam }) => {
-      const wanted = span(state, "now");
-      const answer = await attribution.listConversions({ tenantId: state.tenant, range: timeRange(wanted), pageSize: PAGE, pageToken: pageParam }, { signal });
+      // A token goes with the range that it was given for; the range's own end moves on with the clock.
+      const wanted = pageParam?.span ?? span(state, "now");
+      const answer = await attribution.listConversions({ tenantId: state.tenant, range: timeRange(wanted), pageSize: PAGE, pageToken: pageParam?.token ?? "" }, { signal });
       const files = [{ chart: "conversions", subject: "detail", parameters: { ...rangeParameters(wanted), page_size: 500 } }] as const;
       return { value: { conversions: answer.conversions, next: answer.nextPageToken }, provenance: readProvenance(answer.freshness), span: wanted, files };
     },
