@@ -17,7 +17,7 @@ from serving.access.oidc_provider import GrantRefusedError, ProviderUnavailable
 from serving.access.session_cookie import new_session_id, session_hash
 from serving.access.token_claims import grants_of, used_mfa
 from serving.access.tokens import verify
-from serving.relational import sessions
+from serving.relational import sessions, users
 from serving.relational.database import RelationalStoreUnavailable
 from serving.relational.sessions import Session
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from serving.access.oidc_provider import OidcProvider, Tokens
     from serving.access.session_cookie import Seal
     from serving.access.settings import OidcSettings
+    from serving.errors import ServingError
     from serving.relational.database import Database
 
 # A sign-in takes a person minutes at most: password, second factor, consent.
@@ -188,11 +189,14 @@ class BrowserSessions:
         try:
             tokens = await self._redeem({"grant_type": "refresh_token", "refresh_token": opened.get("token", "")})
         except GrantRefusedError:
-            await self._database.run(lambda connection: sessions.end_session(connection, session.session_hash))
-            raise refusals.credentials_expired() from None
+            raise await self._ended(session) from None
         grants, mfa, token_ends = session.grants, session.mfa, None
         if tokens.id_token:
             token = await verify(tokens.id_token, self._provider, self._settings.client_id)
+            issuer = self._provider.issuer
+            # OpenID Connect Core 12.2: a renewed ID token is of the same person.
+            if not await self._database.run(lambda c: users.is_named(c, session.user_id, issuer, token.subject)):
+                raise await self._ended(session)
             names = self._settings.claims
             # Providers may leave `amr` out here: the factors are those of the sign-in.
             grants, mfa = write_grants(grants_of(token.claims, names)), mfa or used_mfa(token.claims, names)
@@ -210,6 +214,11 @@ class BrowserSessions:
                 refresh_token=refresh_token,
             )
         )
+
+    async def _ended(self, session: Session) -> ServingError:
+        """Forget a session that the provider does not renew; returns what is to be raised."""
+        await self._database.run(lambda connection: sessions.end_session(connection, session.session_hash))
+        return refusals.credentials_expired()
 
     async def _renewed_by_another(self, before: Session) -> None:
         """Wait until another call or server has renewed the session. Raises ServingError when it does not."""

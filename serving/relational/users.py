@@ -72,6 +72,12 @@ def user(connection: Connection, user_id: str) -> User | None:
     return None if row is None else _user(connection, row)
 
 
+def is_named(connection: Connection, user_id: str, issuer: str, subject: str) -> bool:
+    """Tell whether a user is the one whom an identity provider calls `subject`."""
+    named = sa.select(users.c.user_id).where(users.c.issuer == issuer, users.c.subject == subject)
+    return connection.execute(named).scalar() == user_id
+
+
 def users_of(connection: Connection, tenant_id: str) -> list[tuple[str, str, str, str, bool]]:
     """Return (user id, issuer, subject, role, disabled) of everybody with a stored role at a tenant."""
     chosen = (

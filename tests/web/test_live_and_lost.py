@@ -36,7 +36,7 @@ def test_live_windows_conversions_and_alerts_reach_the_page(dashboard, serving, 
     expect(page.get_by_role("region", name="Conversions", exact=True).locator("tbody tr")).to_have_count(1)
     now = int(time.time() * 1000)
     serving.publish(alert_record("live-one", "a1", updated_ms=now), topic="alerts")
-    expect(page.get_by_role("link", name="Automation 1 raised alerts")).to_be_visible()
+    expect(page.get_by_role("link", name="Automation 1 raised alert")).to_be_visible()
     expect(page.get_by_text("Performance score below 60").first).to_be_visible()
     serving.publish(alert_record("live-one", "a1", state="cleared", updated_ms=now + 1), topic="alerts")
     expect(page.get_by_role("link", name="Automation", exact=True)).to_be_visible()

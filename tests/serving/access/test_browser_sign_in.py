@@ -274,6 +274,14 @@ async def test_a_session_that_the_provider_ended_is_over(site, sqlite_database, 
     assert stored(sqlite_database) == []
 
 
+async def test_a_session_is_not_renewed_as_somebody_else(site, sqlite_database, oidc):
+    browser = await signed_in(site)
+    change(sqlite_database, expires_at=1)
+    oidc.tell("set", user=USER | {"sub": "somebody-else"})
+    assert (await session(browser))[1]["reason"] == "CREDENTIALS_EXPIRED"
+    assert stored(sqlite_database) == []
+
+
 async def test_a_provider_that_is_down_does_not_end_sessions(site, sqlite_database, oidc):
     browser = await signed_in(site)
     assert (await session(browser))[0] == 200

@@ -3,7 +3,6 @@ import { AttributionModels } from "../widgets/attribution-models";
 import { Donut } from "../widgets/donut";
 import { Funnel } from "../widgets/funnel";
 import { ForecastLine } from "../widgets/forecast-line";
-import { JourneyFunnel } from "../widgets/journey-funnel";
 import { KpiCard } from "../widgets/kpi-card";
 import { ScoreGauge } from "../widgets/score-gauge";
 import { TopCampaigns } from "../widgets/top-campaigns";
@@ -21,8 +20,7 @@ export function Executive() {
       <TopCampaigns id="revenue" width={4} />
       <Funnel width={4} />
       <ScoreGauge width={4} />
-      <JourneyFunnel width={4} />
-      <ForecastLine id="revenue" width={8} />
+      <ForecastLine id="revenue" width={12} />
       <AttributionModels width={12} />
       <AlertTimeline width={12} />
     </div>

@@ -62,7 +62,7 @@ export function ShadedTable({ caption, corner, columns, rows, hint }: Props) {
 }
 
 // The most colour that a cell takes: on it the text of every theme still reaches 4.5:1.
-const MOST_COLOUR = 56;
+const MOST_COLOUR = 44;
 
 function ground({ strength, tone = "high" }: ShadedCell): string {
   if (strength === undefined) return "var(--surface-sunken)";
