@@ -141,6 +141,8 @@ def application(state: State) -> Flask:  # noqa: C901 - one route after the othe
     }  # fmt: skip
 
     def save_token(token, oauth_request):
+        # The server's own setting is read once, at its start.
+        token["expires_in"] = state.expires_in
         if token.get("refresh_token"):
             kept = RefreshToken(user=oauth_request.user, scope=token.get("scope"), value=token["refresh_token"])
             state.refresh_tokens[token["refresh_token"]] = kept
