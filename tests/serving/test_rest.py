@@ -344,7 +344,11 @@ async def test_every_chart_answers_or_names_what_it_needs(server, tenant):
         "time-series": {"grain": "hour"}, "breakdown": {"dimensions": "campaign"}, "key-figures": {"cadence": "daily"},
         "attribution": {"model": "linear"}, "attribution-comparison": {"view": "linear,last_touch"},
     }  # fmt: skip
-    not_found = {"conversion": {"conversion_id": "v"}, "journey": {"customer_id": "u", "journey_id": "j"}}
+    not_found = {
+        "conversion": {"conversion_id": "v"},
+        "credit-revisions": {"conversion_id": "v"},
+        "journey": {"customer_id": "u", "journey_id": "j"},
+    }
     for chart, method in CHARTS.items():
         asked = {"tenant_id": tenant} | needed.get(chart, {}) | not_found.get(chart, {})
         if "range" in method.input_type.fields_by_name:
