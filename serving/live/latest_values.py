@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 
+# Versions of values that are not kept any more: a few hundred bytes each.
+REMEMBERED_VERSIONS = 10_000
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
@@ -37,8 +40,9 @@ class _Entry(Generic[V]):
 class LatestValues(Generic[V]):
     """The newest values of one tenant and kind. Used from one event loop.
 
-    `version` orders values of one key: an older one never replaces a newer one. At most `size` values are kept, and
-    none longer than `seconds` after it came. `begins_at` is the offset from which on, in each partition, every
+    `version` orders values of one key: an older one never replaces a newer one, nor one of the last
+    REMEMBERED_VERSIONS that are not kept any more, which watchers still show. At most `size` values are kept, and none
+    longer than `seconds` after it came. `begins_at` is the offset from which on, in each partition, every
     record was seen.
     """
 
@@ -58,6 +62,7 @@ class LatestValues(Generic[V]):
         self._seconds = seconds
         self._clock = clock
         self._entries: OrderedDict[Hashable, _Entry[V]] = OrderedDict()
+        self._forgotten: OrderedDict[Hashable, Any] = OrderedDict()
         self._partition: int | None = None
         self._known_from = 0
         self._offset = -1
@@ -90,8 +95,10 @@ class LatestValues(Generic[V]):
         self._offset = position.offset
         self._forget_old()
         held = self._entries.get(key)
-        if held is not None and self._version(held.value) > self._version(value):
+        newest = self._forgotten.get(key) if held is None else self._version(held.value)
+        if newest is not None and newest > self._version(value):
             return False
+        self._forgotten.pop(key, None)
         self._entries[key] = _Entry(position.offset, self._clock(), value)
         self._entries.move_to_end(key)
         if len(self._entries) > self._size:
@@ -154,7 +161,10 @@ class LatestValues(Generic[V]):
             self._forget_first()
 
     def _forget_first(self) -> None:
-        _, entry = self._entries.popitem(last=False)
+        key, entry = self._entries.popitem(last=False)
+        self._forgotten[key] = self._version(entry.value)
+        if len(self._forgotten) > REMEMBERED_VERSIONS:
+            self._forgotten.popitem(last=False)
         # Whoever has not seen this value can no longer be brought up to date by what is left.
         self._known_from = max(self._known_from, entry.offset + 1)
         self._forgot = True

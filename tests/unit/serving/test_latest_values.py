@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from serving.live.latest_values import LatestValues, Position
@@ -49,6 +49,7 @@ def test_changes_since_a_position_bring_a_watcher_up_to_date(log, seen):
     assert len(changes) == len({key for key, _ in changes})
 
 
+@example(log=[("a", 0), ("b", 1), ("a", 0), ("b", 0)], size=1, seen=3)
 @given(records, st.integers(1, 3), st.integers(0, 60))
 def test_with_little_room_it_is_right_or_unknown(log, size, seen):
     seen = min(seen, len(log))
