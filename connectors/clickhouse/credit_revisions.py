@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from connectors.clickhouse.statement_pieces import pieces
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from connectors.clickhouse.arrow_sink import ArrowSink
 
-# A statement's parameters travel in its URL, whose length servers limit; ids are some forty characters.
+# Ids are some forty characters.
 CONVERSIONS_PER_STATEMENT = 200
 
 _OF_CONVERSIONS = """
@@ -55,7 +57,7 @@ def keep_replaced(sink: ArrowSink, attributions: Sequence[dict[str, Any]], repla
         key = _Conversion(attribution["conversion_time"], attribution["conversion_id"])
         by_tenant.setdefault(attribution["tenant_id"], {})[key] = attribution
     for tenant_id, derived in by_tenant.items():
-        for piece in _pieces(list(derived)):
+        for piece in pieces(list(derived), CONVERSIONS_PER_STATEMENT):
             parameters: dict[str, Any] = {"tenant": tenant_id, "conversions": [tuple(key) for key in piece]}
             new = {key.conversion_id: derived[key] for key in piece}
             changed = {
@@ -79,8 +81,3 @@ def _differs(
         or [touch[0] for touch in attribution["touches"]] != list(touches)
         or credited["credited_micros"] != list(micros)
     )
-
-
-def _pieces(keys: list[_Conversion]) -> Iterator[list[_Conversion]]:
-    for first in range(0, len(keys), CONVERSIONS_PER_STATEMENT):
-        yield keys[first : first + CONVERSIONS_PER_STATEMENT]

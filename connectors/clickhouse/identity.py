@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from connectors.clickhouse.arrow_sink import times
+from connectors.clickhouse.statement_pieces import pieces
 from udfs.events.columns import journey_fact
 from udfs.events.envelope import EventType, Family
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from connectors.clickhouse.arrow_sink import ArrowSink
 
 JOURNEY_EVENTS = tuple(kind.value for kind in EventType if kind.family is Family.JOURNEY)
-# A statement's parameters travel in its URL, whose length servers limit; ids are some forty characters.
+# Ids are some forty characters.
 CUSTOMERS_PER_STATEMENT = 500
 
 # The first copy of an event that was accepted has the largest version, and counts.
@@ -82,9 +83,7 @@ def read_facts(sink: ArrowSink, customers: Iterable[Customer], from_ms: int) -> 
     The fact that came first stands first. Customers without facts are missing. Blocks and raises as `ArrowSink.rows`.
     """
     found: dict[Customer, list[list[Any]]] = {}
-    ordered = sorted(set(customers))
-    for first in range(0, len(ordered), CUSTOMERS_PER_STATEMENT):
-        piece = ordered[first : first + CUSTOMERS_PER_STATEMENT]
+    for piece in pieces(sorted(set(customers)), CUSTOMERS_PER_STATEMENT):
         parameters = {
             "tenants": sorted({customer.tenant_id for customer in piece}),
             "customers": sorted({customer.customer_id for customer in piece}),
@@ -149,8 +148,8 @@ def erase(sink: ArrowSink, customer: Customer, erased_at_ms: int) -> None:
     """
     parameters = {"tenant": customer.tenant_id, "customer": customer.customer_id, "until_ms": erased_at_ms}
     touches = [row[0] for row in sink.rows(TOUCHES_OF, parameters, "reading of touches to erase")]
-    for first in range(0, len(touches), TOUCHES_PER_STATEMENT):
-        named = {"tenant": customer.tenant_id, "touches": touches[first : first + TOUCHES_PER_STATEMENT]}
+    for piece in pieces(touches, TOUCHES_PER_STATEMENT):
+        named = {"tenant": customer.tenant_id, "touches": piece}
         sink.command(ERASE_REVISIONS, named, "erasure from credit_revisions")
     for table in ERASED:
         sink.command(

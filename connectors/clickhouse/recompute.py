@@ -16,8 +16,10 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from connectors.clickhouse.statement_pieces import pieces
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from connectors.clickhouse.arrow_sink import ArrowSink
 
@@ -28,7 +30,6 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
 CAMPAIGN_EVENTS = ("campaign_launch", "campaign_optimization", "campaign_termination")
-# A statement's parameters travel in its URL, whose length servers limit; this many keys stay well below.
 KEYS_PER_STATEMENT = 500
 
 
@@ -126,18 +127,16 @@ class Grain:
 COARSER = (Grain("hour", "minute", HOUR_MS), Grain("day", "hour", DAY_MS), Grain("week", "day", 7 * DAY_MS, 4 * DAY_MS))
 
 
-def _statements(buckets: Iterable[Bucket], *, per_hour: bool) -> Iterator[list[Bucket]]:
+def _statements(buckets: Iterable[Bucket], *, per_hour: bool) -> Iterator[Sequence[Bucket]]:
     """Cut the distinct buckets, in time order, into pieces of limited length (and of one hour each, which limits what
     is scanned).
     """
     ordered = sorted(set(buckets))
     for _, group in groupby(ordered, key=lambda bucket: bucket.start_ms // HOUR_MS if per_hour else 0):
-        members = list(group)
-        for first in range(0, len(members), KEYS_PER_STATEMENT):
-            yield members[first : first + KEYS_PER_STATEMENT]
+        yield from pieces(list(group), KEYS_PER_STATEMENT)
 
 
-def _parameters(buckets: list[Bucket], span_ms: int) -> dict[str, Any]:
+def _parameters(buckets: Sequence[Bucket], span_ms: int) -> dict[str, Any]:
     return {
         "tenants": sorted({bucket.tenant_id for bucket in buckets}),
         "types": list(CAMPAIGN_EVENTS),
