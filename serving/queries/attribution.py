@@ -53,22 +53,47 @@ class Conversion:
     created_ms: int = 0
 
 
-_CONVERSION = """
+TOUCHES = """
+`touches.touchpoint_id`, arrayMap(name -> toString(name), `touches.channel`), `touches.campaign_id`,
+arrayMap(moment -> toUnixTimestamp64Milli(moment), `touches.time`), `touches.weight`, `touches.credited_micros`
+"""
+"""The columns of a row of credits that `read_touches` reads."""
+
+_CONVERSION = f"""
 SELECT conversion_id, toString(conversion_type), toUnixTimestamp64Milli(conversion_time), customer_id, journey_id,
        toString(currency), value_micros, gross_value_micros, revision, toString(model), toString(model_version),
-       `touches.touchpoint_id`, arrayMap(name -> toString(name), `touches.channel`), `touches.campaign_id`,
-       arrayMap(moment -> toUnixTimestamp64Milli(moment), `touches.time`), `touches.weight`, `touches.credited_micros`
+       {TOUCHES}
 FROM attribution_credits FINAL
-WHERE tenant_id = {tenant:String}
-"""
+WHERE tenant_id = {{tenant:String}}
+"""  # noqa: S608 - built from constants; values are bound
+
+
+def read_touches(columns: Sequence[Sequence[Any]]) -> tuple[Touch, ...]:
+    """Return the touches of a row's columns TOUCHES."""
+    return tuple(Touch(*parts) for parts in zip(*columns, strict=True))
+
+
+def of_conversion(tenant_id: str, conversion_id: str, model: str, time_ms: int | None) -> tuple[str, dict[str, Any]]:
+    """Return the condition, with its parameters, for the credits of a conversion by one model (empty: by all).
+
+    `time_ms`: when the conversion happened, if known (UTC ms); it is part of the tables' key.
+    """
+    parameters: dict[str, Any] = {"tenant": tenant_id, "conversion": conversion_id}
+    condition = "tenant_id = {tenant:String} AND conversion_id = {conversion:String}"
+    if model:
+        parameters["model"] = model
+        condition += " AND model = {model:String}"
+    if time_ms is not None:
+        parameters["time"] = time_ms
+        condition += f" AND conversion_time = {moment('{time:Int64}')}"
+    return condition, parameters
 
 
 def _conversions(rows: Sequence[Sequence[Any]]) -> list[Conversion]:
     """Join rows of one conversion and model each, which come one conversion after the other."""
     found: dict[str, Conversion] = {}
     for row in rows:
-        touches = tuple(Touch(*parts) for parts in zip(*row[11:17], strict=True))
-        credit = ModelCredit(row[9], row[10], touches)
+        credit = ModelCredit(row[9], row[10], read_touches(row[11:17]))
         known = found.get(row[0])
         found[row[0]] = Conversion(
             conversion_id=row[0],
@@ -126,15 +151,8 @@ class AttributionQueries:
         self, tenant_id: str, conversion_id: str, model: str, time_ms: int | None, seconds: float
     ) -> Conversion | None:
         """Return a conversion with the credits of one model (empty: of all), None when there is no such conversion."""
-        parameters: dict[str, Any] = {"tenant": tenant_id, "conversion": conversion_id}
-        conditions = " AND conversion_id = {conversion:String}"
-        if model:
-            parameters["model"] = model
-            conditions += " AND model = {model:String}"
-        if time_ms is not None:
-            parameters["time"] = time_ms
-            conditions += f" AND conversion_time = {moment('{time:Int64}')}"
-        sql = f"{_CONVERSION} {conditions} ORDER BY model"
+        condition, parameters = of_conversion(tenant_id, conversion_id, model, time_ms)
+        sql = f"{_CONVERSION} AND {condition} ORDER BY model"
         found = _conversions(await self._history.rows(sql, parameters, name="conversion", seconds=seconds))
         return found[0] if found else None
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serving.queries.attribution import ModelCredit, Touch
-from serving.queries.time_predicates import moment
+from serving.queries.attribution import TOUCHES, ModelCredit, of_conversion, read_touches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,10 +18,8 @@ IN_FORCE = 0
 DERIVED_FROM = 1_600_000_000_000_000
 """Revisions from here on are microseconds of a derivation (this one of 2020): those of the stream are smaller."""
 
-_COLUMNS = """
-revision, settings_version, value_micros, toString(model) AS of_model, toString(model_version), `touches.touchpoint_id`,
-arrayMap(name -> toString(name), `touches.channel`), `touches.campaign_id`,
-arrayMap(moment -> toUnixTimestamp64Milli(moment), `touches.time`), `touches.weight`, `touches.credited_micros`
+_COLUMNS = f"""
+revision, settings_version, value_micros, toString(model) AS of_model, toString(model_version), {TOUCHES}
 """
 
 
@@ -58,19 +55,8 @@ class CreditRevisionQueries:
     ) -> list[CreditRevision]:
         """Return the revisions above `after` of a conversion with the credits of one model (empty: of all), oldest
         first, at most `size`; none when there is no such conversion."""
-        parameters: dict[str, Any] = {
-            "tenant": tenant_id,
-            "conversion": conversion_id,
-            "after": after,
-            "size": size,
-        }
-        conditions = "tenant_id = {tenant:String} AND conversion_id = {conversion:String} AND revision > {after:UInt64}"
-        if model:
-            parameters["model"] = model
-            conditions += " AND model = {model:String}"
-        if time_ms is not None:
-            parameters["time"] = time_ms
-            conditions += f" AND conversion_time = {moment('{time:Int64}')}"
+        condition, parameters = of_conversion(tenant_id, conversion_id, model, time_ms)
+        conditions = f"{condition} AND revision > {{after:UInt64}}"
         # A row that is in force comes first of its revision, whatever was kept of it by one about to replace it. What
         # the stream replaced after the first derivation had been outranked by that: nobody saw it.
         rows = await self._history.rows(
@@ -92,7 +78,7 @@ class CreditRevisionQueries:
             ORDER BY revision, of_model
             LIMIT {{size:UInt32}} BY of_model
             """,  # noqa: S608 - built from constants; values are bound
-            parameters,
+            parameters | {"after": after, "size": size},
             name="credit_revisions",
             seconds=seconds,
         )
@@ -103,7 +89,7 @@ def _joined(rows: Sequence[Sequence[Any]]) -> list[CreditRevision]:
     """Join rows of one revision and model each, which come one revision after the other."""
     found: dict[int, CreditRevision] = {}
     for row in rows:
-        credit = ModelCredit(row[3], row[4], tuple(Touch(*parts) for parts in zip(*row[5:11], strict=True)))
+        credit = ModelCredit(row[3], row[4], read_touches(row[5:11]))
         known = found.get(row[0])
         found[row[0]] = CreditRevision(
             revision=row[0],
