@@ -112,9 +112,6 @@ class DashboardHandlers:
         def change(connection: Connection) -> dashboards_pb.Dashboard:
             held = _find(connection, call, request.dashboard_id, to_change=True)
             new = _next_version(call, expected, title, layout, len(request.layout.widgets))
-            if held.version == expected + 1 and _same(new, _version(connection, held, held.version)):
-                # The same change once more, because its first answer was lost.
-                return _message(held, call, layout)
             return _replace(connection, call, held, expected, new, "UpdateDashboard")
 
         return dashboards_pb.UpdateDashboardResponse(dashboard=await self._run(change))
@@ -131,8 +128,6 @@ class DashboardHandlers:
             held = _find(connection, call, request.dashboard_id, to_change=True)
             old = _version(connection, held, request.version)
             new = _next_version(call, expected, old.title, old.layout, old.widget_count, old.version)
-            if held.version == expected + 1 and _same(new, _version(connection, held, held.version)):
-                return _message(held, call, old.layout)
             return _replace(connection, call, held, expected, new, "RestoreDashboard")
 
         return dashboards_pb.RestoreDashboardResponse(dashboard=await self._run(change))
@@ -303,6 +298,9 @@ def _same(new: StoredVersion, held: StoredVersion) -> bool:
 def _replace(
     connection: Connection, call: Call, held: StoredDashboard, expected: int, new: StoredVersion, method: str
 ) -> dashboards_pb.Dashboard:
+    if held.version == expected + 1 and _same(new, _version(connection, held, held.version)):
+        # The same change once more, because its first answer was lost.
+        return _message(held, call, new.layout)
     _check_owner(held, call)
     if held.version != expected or not dashboards.replace(connection, call.tenant_id, held.dashboard_id, expected, new):
         _conflict(held)
