@@ -1,20 +1,17 @@
 /** The list of a picker. */
 import { Check, Search } from "lucide-react";
-import type { RefObject } from "react";
 import { Autocomplete, Input, Menu, MenuItem, Popover, SearchField, useFilter, type Selection } from "react-aria-components";
 import type { Choice } from "./picker";
 import { words } from "../language/words";
+import type { Opened } from "../shell/opener";
 
-interface Props {
+interface Props extends Opened {
   label: string;
   choices: Choice[];
   chosen: readonly string[];
   onChoose: (ids: string[]) => void;
   several: boolean;
   empty: string | undefined;
-  open: boolean;
-  onOpenChange: (open: boolean) => void;
-  button: RefObject<HTMLButtonElement | null>;
 }
 
 // A list that fits on a screen needs no search.

@@ -1,8 +1,9 @@
 /** A button that opens a list to choose from; with a search field when the list is long. The list is loaded when it is opened first. */
 import { ChevronDown, X } from "lucide-react";
-import { lazy, Suspense, useRef, useState, type ReactNode } from "react";
+import { lazy, type ReactNode } from "react";
 import { Button } from "react-aria-components/Button";
 import "./picker.css";
+import { Opener } from "../shell/opener";
 import { words } from "../language/words";
 
 const PickerList = lazy(() => import("./picker-list"));
@@ -31,31 +32,14 @@ interface Props {
 }
 
 export function Picker({ label, summary, choices, chosen, onChoose, several = false, active, icon, onClear, empty }: Props) {
-  const [open, setOpen] = useState(false);
-  const [opened, setOpened] = useState(false);
-  const button = useRef<HTMLButtonElement>(null);
   return (
     <span className="picker" data-active={active || undefined}>
-      <Button
-        ref={button}
-        className="button picker-button"
-        aria-haspopup="menu"
-        aria-expanded={open}
-        onPress={() => {
-          setOpened(true);
-          setOpen(true);
-        }}
-      >
+      <Opener opens="menu" className="button picker-button" content={(opened) => <PickerList {...{ label, choices, chosen, onChoose, several, empty }} {...opened} />}>
         {icon}
         <span className="picker-label">{label}</span>
         <span className="picker-summary">{summary}</span>
         <ChevronDown size={14} aria-hidden />
-      </Button>
-      {opened && (
-        <Suspense fallback={null}>
-          <PickerList {...{ label, choices, chosen, onChoose, several, empty, open, button }} onOpenChange={setOpen} />
-        </Suspense>
-      )}
+      </Opener>
       {active && onClear && (
         <Button className="button button-icon picker-clear" aria-label={words.filters.clearOne(label)} onPress={onClear}>
           <X size={14} aria-hidden />

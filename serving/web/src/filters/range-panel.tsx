@@ -1,20 +1,14 @@
 /** Chooses the range of time: a preset, or free days of the chosen time zone. */
 import { fromAbsolute, toCalendarDate, today } from "@internationalized/date";
-import type { RefObject } from "react";
 import { Dialog, ListBox, ListBoxItem, Popover } from "react-aria-components";
 import { serverNow } from "../data/server-clock";
 import { LONGEST_DAYS, PRESETS, presetName, readRange, spanOf, writeRange } from "./date-range";
 import { Calendar } from "./range-calendar";
 import { useChangeSearch, useDashboardState } from "./search-state";
 import { words } from "../language/words";
+import type { Opened } from "../shell/opener";
 
-interface Props {
-  open: boolean;
-  onOpenChange: (open: boolean) => void;
-  button: RefObject<HTMLButtonElement | null>;
-}
-
-export default function RangePanel({ open, onOpenChange, button }: Props) {
+export default function RangePanel({ open, onOpenChange, button }: Opened) {
   const { range, timeZone } = useDashboardState();
   const change = useChangeSearch();
   const choose = (text: string) => {

@@ -1,17 +1,15 @@
 /** Sets the goal of a card. */
-import { useState, type RefObject } from "react";
+import { useState } from "react";
 import { Dialog } from "react-aria-components/Dialog";
 import { Popover } from "react-aria-components/Popover";
 import { useChangeSearch, useDashboardState, writeGoals } from "../filters/search-state";
 import { METRICS, type MetricId } from "../figures/metrics";
 import { words } from "../language/words";
+import type { Opened } from "../shell/opener";
 
-interface Props {
+interface Props extends Opened {
   id: MetricId;
   currency: string | undefined;
-  open: boolean;
-  onOpenChange: (open: boolean) => void;
-  button: RefObject<HTMLButtonElement | null>;
 }
 
 // As many digits as the address holds of a goal.

@@ -1,11 +1,11 @@
 /** The goal of a card: how much of it is reached, and the button that opens the form to set it, which is loaded then. A goal is part of the
  * address, as every choice is. */
 import { Target } from "lucide-react";
-import { lazy, Suspense, useRef, useState } from "react";
-import { Button } from "react-aria-components/Button";
+import { lazy } from "react";
 import { useDashboardState } from "../filters/search-state";
 import { write } from "../figures/format";
 import { METRICS, type MetricId, type Unit } from "../figures/metrics";
+import { Opener } from "../shell/opener";
 import { words } from "../language/words";
 
 const GoalForm = lazy(() => import("./goal-form"));
@@ -37,29 +37,14 @@ export function GoalProgress({ id, value, currency }: { id: MetricId; value: num
 }
 
 export function GoalButton({ id, currency }: { id: MetricId; currency: string | undefined }) {
-  const [open, setOpen] = useState(false);
-  const [opened, setOpened] = useState(false);
-  const button = useRef<HTMLButtonElement>(null);
   return (
-    <>
-      <Button
-        ref={button}
-        className="button button-quiet button-icon button-small kpi-goal-button"
-        aria-label={words.kpi.setGoal(METRICS[id].label)}
-        aria-haspopup="dialog"
-        aria-expanded={open}
-        onPress={() => {
-          setOpened(true);
-          setOpen(true);
-        }}
-      >
-        <Target size={14} aria-hidden />
-      </Button>
-      {opened && (
-        <Suspense fallback={null}>
-          <GoalForm id={id} currency={currency} open={open} onOpenChange={setOpen} button={button} />
-        </Suspense>
-      )}
-    </>
+    <Opener
+      opens="dialog"
+      className="button button-quiet button-icon button-small kpi-goal-button"
+      aria-label={words.kpi.setGoal(METRICS[id].label)}
+      content={(opened) => <GoalForm id={id} currency={currency} {...opened} />}
+    >
+      <Target size={14} aria-hidden />
+    </Opener>
   );
 }
