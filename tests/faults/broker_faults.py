@@ -26,10 +26,7 @@ def broker_restarted(rig: Rig, random: Random) -> str:
 
 def broker_frozen(rig: Rig, random: Random) -> str:
     """Freeze the broker: connections stay open and nothing comes."""
-    seconds = random.uniform(2, 25)
-    with rig.frozen("kafka"):
-        time.sleep(seconds)
-    return f"for {seconds:.1f} s"
+    return rig.freeze("kafka", random.uniform(2, 25))
 
 
 def serving_killed(rig: Rig, random: Random) -> str:
@@ -40,7 +37,4 @@ def serving_killed(rig: Rig, random: Random) -> str:
 
 def serving_frozen(rig: Rig, random: Random) -> str:
     """Freeze serving while it is asked."""
-    seconds = random.uniform(2, 10)
-    with rig.frozen("serving"):
-        time.sleep(seconds)
-    return f"for {seconds:.1f} s"
+    return rig.freeze("serving", random.uniform(2, 10))

@@ -85,10 +85,7 @@ def _runs(pid: int, what: str) -> bool:
 
 def taskmanager_frozen(rig: Rig, random: Random) -> str:
     """Freeze the TaskManager, sometimes for longer than its heartbeat time-out: it wakes up after it was given up."""
-    seconds = random.choice((random.uniform(2, 10), random.uniform(35, 45)))
-    with rig.frozen(TASKMANAGER):
-        time.sleep(seconds)
-    return f"for {seconds:.1f} s"
+    return rig.freeze(TASKMANAGER, random.choice((random.uniform(2, 10), random.uniform(35, 45))))
 
 
 def resumed_from_savepoint(rig: Rig, random: Random) -> str:

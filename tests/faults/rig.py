@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from local.component import StackError
 from local.stack import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from local.process import ProcessRecord
@@ -91,19 +91,22 @@ class Rig:
             raise FaultError(f"{component} is not part of the stack")
         return found
 
-    @contextmanager
-    def frozen(self, component: str) -> Iterator[None]:
-        """Stop a component and all it has started (SIGSTOP) while the block runs: it holds its ports and is silent."""
+    def freeze(self, component: str, seconds: float) -> str:
+        """Stop a component and all it has started (SIGSTOP) for a time, in which it holds its ports and is silent.
+
+        Returns how long, in words.
+        """
         members = list(process.session_members(self.record(component)))
         try:
             for member in members:
                 with suppress(ProcessLookupError):
                     os.kill(member.pid, signal.SIGSTOP)
-            yield
+            time.sleep(seconds)
         finally:
             for member in members:
                 if process.alive(member):
                     os.kill(member.pid, signal.SIGCONT)
+        return f"for {seconds:.1f} s"
 
     def submit(self, *, fresh: bool = False, slots: int | None = None) -> None:
         """Submit the job again from a savepoint, or with `fresh` from nothing; `slots` changes its parallelism."""

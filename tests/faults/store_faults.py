@@ -39,10 +39,7 @@ def clickhouse_killed(rig: Rig, random: Random) -> str:
 
 def clickhouse_frozen(rig: Rig, random: Random) -> str:
     """Freeze ClickHouse, sometimes for longer than the client's time-out."""
-    seconds = random.choice((random.uniform(2, 12), random.uniform(31, 38)))
-    with rig.frozen("clickhouse"):
-        time.sleep(seconds)
-    return f"for {seconds:.1f} s"
+    return rig.freeze("clickhouse", random.choice((random.uniform(2, 12), random.uniform(31, 38))))
 
 
 def clickhouse_reply_lost(rig: Rig, random: Random) -> str:
@@ -102,10 +99,7 @@ def redis_killed(rig: Rig, random: Random) -> str:
 
 def redis_frozen(rig: Rig, random: Random) -> str:
     """Freeze Redis."""
-    seconds = random.uniform(2, 15)
-    with rig.frozen("redis"):
-        time.sleep(seconds)
-    return f"for {seconds:.1f} s"
+    return rig.freeze("redis", random.uniform(2, 15))
 
 
 def redis_flushed(rig: Rig, random: Random) -> str:
