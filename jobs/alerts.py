@@ -11,6 +11,7 @@ from pyflink.datastream.state import MapStateDescriptor
 from pyflink.table import DataTypes
 from pyflink.table.udf import ScalarFunction, udf
 
+from jobs.micro_batches import SLOW_MS, micro_batches
 from jobs.options import Options, Stage
 from jobs.workers import clickhouse_sink, sink_metrics
 from udfs.alerting.watch import watch_counts, watch_coverage, watch_late_spend, watch_launch, watch_tile
@@ -36,14 +37,37 @@ OTHER_INPUTS = {
             "COALESCE(launch, CAST(event_time AS STRING)) "
             "FROM accepted WHERE launch IS NOT NULL OR event_type = 'campaign_termination'"
         ),
-        "SELECT tenant_id, campaign_id, 'late', JSON_ARRAY(currency, cost_micros) FROM late WHERE cost_micros > 0",
+        (
+            "SELECT tenant_id, campaign_id, 'late', JSON_ARRAY(currency, SUM(cost_micros)) "
+            "FROM TABLE(TUMBLE(TABLE late_spend, DESCRIPTOR(arrival), INTERVAL '1' SECOND)) "
+            "GROUP BY tenant_id, campaign_id, currency, window_start, window_end"
+        ),
     ),
     Stage.JOURNEYS: (
-        "SELECT tenant_id, '', 'conversion', JSON_ARRAY(conversion_id, conversion_time, touched) FROM attributions",
+        (
+            "SELECT tenant_id, '', 'conversions', CONCAT('[', REPLACE(facts, '\n', ','), ']') "
+            f"FROM ({micro_batches(SLOW_MS, 'attributed', 'tenant_id', 'fact', 'facts')})"
+        ),
     ),
     Stage.EVENTS: ("SELECT tenant_id, '', 'counts', totals FROM counts",),
 }
-"""What each stage gives the rules to watch: (tenant_id, campaign or '' for the tenant itself, kind, line)."""
+"""What each stage gives the rules to watch: (tenant_id, campaign or '' for the tenant itself, kind, line).
+
+What comes by the hundred a second, late spend and conversions, comes together once a second.
+"""
+VIEWS = {
+    Stage.CAMPAIGN_METRICS: (
+        "late_spend",
+        "SELECT tenant_id, campaign_id, currency, cost_micros, arrival FROM late WHERE cost_micros > 0",
+    ),
+    Stage.JOURNEYS: (
+        "attributed",
+        (
+            "SELECT tenant_id, JSON_ARRAY(conversion_id, conversion_time, touched) AS fact, PROCTIME() AS arrival "
+            "FROM attributions"
+        ),
+    ),
+}
 
 
 class FillMinutes(KeyedProcessFunction):  # type: ignore[misc]
@@ -98,8 +122,7 @@ class WatchRules(KeyedProcessFunction):  # type: ignore[misc]
     """Evaluate the rules of one tenant.
 
     In: (tenant_id, subject, kind, line). Out: (kind, tenant_id, text) with kind `alert`, `anomaly` or `campaign`.
-    State: a JSON text per
-    campaign, and one for the tenant itself under the empty name.
+    State: a JSON text per campaign, and one for the tenant itself under the empty name.
     """
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -127,9 +150,9 @@ class WatchRules(KeyedProcessFunction):  # type: ignore[misc]
             state["terminated"] = max(read, state.get("terminated", 0))
         elif kind == "late":
             watch_late_spend(state, *read)
-        elif kind == "conversion":
-            conversion_id, conversion_time, touched = read
-            alerts = watch_coverage(state, tenant_id, conversion_id, conversion_time, touched=touched)
+        elif kind == "conversions":
+            for conversion_id, conversion_time, touched in read:
+                alerts += watch_coverage(state, tenant_id, conversion_id, conversion_time, touched=touched)
         elif kind == "counts":
             alerts = watch_counts(state, tenant_id, read)
         self._watched.put(subject, orjson.dumps(state).decode())
@@ -243,6 +266,9 @@ def watch(t_env: StreamTableEnvironment, options: Options, out: StatementSet) ->
     Alerts go to their topic, anomalies to the signals, and all are stored.
     """
     t_env.create_temporary_view("all_minutes", fill_minutes(t_env))
+    for stage, (name, query) in VIEWS.items():
+        if stage in options.stage_set:
+            t_env.create_temporary_view(name, t_env.sql_query(query))
     others = [query for stage, queries in OTHER_INPUTS.items() if stage in options.stage_set for query in queries]
     watched = (
         t_env.to_data_stream(t_env.sql_query(" UNION ALL ".join([WINDOW_INPUTS, *others])))

@@ -6,6 +6,7 @@ counted as the events.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -15,6 +16,7 @@ from pyflink.datastream.state import MapStateDescriptor
 from pyflink.table import DataTypes
 from pyflink.table.udf import ScalarFunction, udf
 
+from jobs.micro_batches import SLOW_MS, micro_batches
 from jobs.state import time_to_live
 from jobs.workers import clickhouse_sink, sink_metrics
 
@@ -37,8 +39,8 @@ RETENTION_DAYS = (
 class SumTallies(KeyedProcessFunction):  # type: ignore[misc]
     """Add up tallies to absolute counts per (tenant, append-time bucket, outcome, reasons).
 
-    In: the JSON of a tally. Out: per tenant the JSON of the counts that it changed, as new totals. State: one number
-    per such key, for two days.
+    In: tallies, the JSON of one a line. Out: per tenant the JSON of the counts that they changed, as new totals.
+    State: one number per such key, for two days.
     """
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -48,13 +50,17 @@ class SumTallies(KeyedProcessFunction):  # type: ignore[misc]
         self._counts = runtime_context.get_map_state(descriptor)
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
-        """Add one tally."""
+        """Add the tallies of one second."""
+        added: Counter[tuple[Any, ...]] = Counter()
+        for tally in value[1].split("\n"):
+            for *key, number in orjson.loads(tally):
+                added[tuple(key)] += number
         changed: dict[str, list[list[Any]]] = {}
-        for *key, number in orjson.loads(value[0]):
-            name = orjson.dumps(key).decode()
+        for counted, number in added.items():
+            name = orjson.dumps(counted).decode()
             total = (self._counts.get(name) or 0) + number
             self._counts.put(name, total)
-            changed.setdefault(key[0], []).append([*key, total])
+            changed.setdefault(counted[0], []).append([*counted, total])
         for tenant_id, totals in changed.items():
             yield Row(tenant_id, orjson.dumps(totals).decode())
 
@@ -102,15 +108,20 @@ def count(t_env: StreamTableEnvironment, options: Options, out: StatementSet) ->
 
     Makes the view `counts` (tenant_id, totals).
     """
-    tallies: DataStream = t_env.to_data_stream(
+    # One key: a tally is one row a batch, and all of them together are a few dozen a second. Added up once a second,
+    # as each tenant's totals are a line to its rules.
+    t_env.create_temporary_view(
+        "tallies",
         t_env.sql_query(
-            "SELECT tally FROM decoded WHERE tally IS NOT NULL "
-            "UNION ALL SELECT tally FROM accepted WHERE tally IS NOT NULL"
-        )
+            "SELECT 0 AS everything, tally, PROCTIME() AS arrival FROM decoded WHERE tally IS NOT NULL "
+            "UNION ALL SELECT 0, tally, PROCTIME() FROM accepted WHERE tally IS NOT NULL"
+        ),
+    )
+    tallies: DataStream = t_env.to_data_stream(
+        t_env.sql_query(micro_batches(SLOW_MS, "tallies", "everything", "tally", "tallies"))
     )
     totals = (
-        # One key: a tally is one row a batch, and all of them together are a few dozen a second.
-        tallies.key_by(lambda _: 0, key_type=Types.INT())
+        tallies.key_by(lambda row: row[0], key_type=Types.INT())
         .process(SumTallies(), output_type=Types.ROW_NAMED(["tenant_id", "totals"], [Types.STRING(), Types.STRING()]))
         .name("Sum up tallies")
         .uid("sum-tallies")

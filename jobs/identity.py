@@ -212,7 +212,7 @@ def link(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> 
     changes = t_env.to_data_stream(
         t_env.sql_query(
             f"""
-            {micro_batches(options, "identity_facts", "tenant_id", "identity_fact", "lines")}
+            {micro_batches(options.micro_batch_ms, "identity_facts", "tenant_id", "identity_fact", "lines")}
             UNION ALL SELECT tenant_id, lines FROM commands
             UNION ALL SELECT tenant_id, lines FROM tenant_settings
             """  # noqa: S608 - a validated number

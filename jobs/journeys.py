@@ -211,7 +211,7 @@ def attribute(t_env: StreamTableEnvironment, options: Options, out: StatementSet
     batches = t_env.to_data_stream(
         t_env.sql_query(
             f"""
-            {micro_batches(options, "journey_facts", "shard", "journey_fact", "facts")}
+            {micro_batches(options.micro_batch_ms, "journey_facts", "shard", "journey_fact", "facts")}
             UNION ALL {define(t_env, options)}
             {"UNION ALL SELECT shard, facts FROM erasures" if erasures else ""}
             """  # noqa: S608 - a validated number and constants

@@ -77,6 +77,8 @@ def build(t_env: StreamTableEnvironment, options: Options) -> None:
             .build(),
         )
 
+    if options.derived_parallelism:
+        narrow(t_env, options.derived_parallelism)
     if Stage.EVENTS in stages:
         with inserts(t_env, Stage.EVENTS) as out:
             ingest.quarantine(out)
@@ -99,6 +101,19 @@ def build(t_env: StreamTableEnvironment, options: Options) -> None:
         with inserts(t_env, "clock") as out:
             clock.tick(t_env, options, out)
     uids.settle(t_env)
+
+
+def narrow(t_env: StreamTableEnvironment, parallelism: int) -> None:
+    """Run what is planned from here on, and stands behind an exchange, in so many parts.
+
+    What is planned already gets the job's parallelism for good, and what follows it without an exchange has the same.
+    """
+    job = t_env._j_tenv.execEnv()  # noqa: SLF001 - PyFlink's environment has no way back to the one it was made of
+    for transformation in uids.planned(t_env):
+        # Without a parallelism of its own it would take the job's, at the end.
+        if transformation.getParallelism() <= 0:
+            transformation.setParallelism(job.getParallelism())
+    job.setParallelism(parallelism)
 
 
 @contextmanager

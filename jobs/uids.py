@@ -47,15 +47,15 @@ def renumbered(uids: list[str]) -> dict[str, str]:
     return made
 
 
+def planned(t_env: StreamTableEnvironment) -> Iterator[Any]:
+    """Return Flink's transformations that are planned so far; one that several others follow comes several times."""
+    # PyFlink has no call for the transformations of an environment.
+    for root in t_env._j_tenv.execEnv().getTransformations():  # noqa: SLF001
+        yield from root.getTransitivePredecessors()
+
+
 def settle(t_env: StreamTableEnvironment) -> None:
     """Put the final uids in place of the planner's numbers, once everything is planned and before the job is sent."""
-    # PyFlink has no call for the transformations of an environment.
-    roots = t_env._j_tenv.execEnv().getTransformations()  # noqa: SLF001
-    by_uid: dict[str, Any] = {}
-    for root in roots:
-        for transformation in root.getTransitivePredecessors():
-            uid = transformation.getUid()
-            if uid is not None:
-                by_uid[uid] = transformation
+    by_uid = {uid: one for one in planned(t_env) if (uid := one.getUid()) is not None}
     for uid, final in renumbered(list(by_uid)).items():
         by_uid[uid].setUid(final)

@@ -22,6 +22,7 @@ OPTION_CLASSES = [
     "org.apache.flink.configuration.StateBackendOptions",
     "org.apache.flink.configuration.StateRecoveryOptions",
     "org.apache.flink.state.rocksdb.RocksDBConfigurableOptions",
+    "org.apache.flink.state.rocksdb.RocksDBOptions",
     "org.apache.flink.configuration.CheckpointingOptions",
     "org.apache.flink.configuration.MetricOptions",
     "org.apache.flink.python.PythonOptions",

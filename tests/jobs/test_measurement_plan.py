@@ -63,18 +63,18 @@ def planned(process):
 def plans():
     """The usual job by `first` and `second`, each planned by a process of its own, and every stage alone by its name.
 
-    `everything` has all stages in one job.
+    `everything` has all stages in one job, `narrow` is the usual job with a parallelism of its own behind the store.
     """
     alone = [["--stages", stage] for stage in ALONE]
     # The usual job comes first in both: only then do the numbers in its uids begin at one. The rest is shared out.
     first = start_planning([], ["--stages", ",".join(Stage)], alone[0])
-    second = start_planning([], *alone[1:])
+    second = start_planning([], *alone[1:], ["--derived-parallelism", "1"])
     try:
         usual, everything, *alone = planned(first)
-        usual_again, *more = planned(second)
+        usual_again, *more, narrow = planned(second)
     finally:
         second.kill()
-    named = {"first": usual, "second": usual_again, "everything": everything}
+    named = {"first": usual, "second": usual_again, "everything": everything, "narrow": narrow}
     return named | dict(zip(ALONE, [*alone, *more], strict=True))
 
 
@@ -84,9 +84,9 @@ PLANS = ["first", "everything", *ALONE]
 @pytest.mark.parametrize("which", PLANS)
 def test_every_operator_has_a_name_and_a_uid_of_its_own(plans, which):
     assert len(plans[which]) > 10
-    assert [uid for uid, name in plans[which] if not name] == []
-    assert [name for uid, name in plans[which] if not uid and name != KEY_BY] == []
-    uids = [uid for uid, _ in plans[which] if uid]
+    assert [uid for uid, name, _ in plans[which] if not name] == []
+    assert [name for uid, name, _ in plans[which] if not uid and name != KEY_BY] == []
+    uids = [uid for uid, _, _ in plans[which] if uid]
     assert sorted(uids) == sorted(set(uids))
 
 
@@ -99,7 +99,7 @@ def test_a_stage_has_the_same_uids_whichever_others_there_are(plans, stage):
     """So a savepoint restores although an earlier stage was left out or added."""
 
     def of_stage(which):
-        return {uid for uid, _ in plans[which] if uid and uid.startswith(f"{stage.value}/")}
+        return {uid for uid, _, _ in plans[which] if uid and uid.startswith(f"{stage.value}/")}
 
     assert len(of_stage(stage)) > 2
     assert of_stage("first") == of_stage(stage)
@@ -109,21 +109,34 @@ def test_a_stage_has_the_same_uids_whichever_others_there_are(plans, stage):
 def test_no_uid_holds_a_number_of_the_planner(plans):
     """Those numbers shift with whatever is planned before."""
     numbered = re.compile(r"(.*/)?\d+_")
-    assert [uid for which in PLANS for uid, _ in plans[which] if uid and numbered.match(uid)] == []
+    assert [uid for which in PLANS for uid, _, _ in plans[which] if uid and numbered.match(uid)] == []
 
 
 @pytest.mark.parametrize("which", PLANS)
 def test_the_topic_is_read_and_deduplicated_once(plans, which):
-    names = [name.partition("[")[0] for _, name in plans[which]]
+    names = [name.partition("[")[0] for _, name, _ in plans[which]]
     assert names.count("Source: marketing_events") == 1
     assert names.count("Deduplicate") == 1
+
+
+def test_what_is_derived_can_run_in_fewer_parts_than_what_reads_and_stores(plans):
+    def parts(which):
+        return {name.partition("[")[0]: parts for _, name, parts in plans[which] if name != KEY_BY}
+
+    derived = ("WindowAggregate", "GlobalWindowAggregate", "Attribute conversions to touchpoints", "Sum up tallies")
+    for name in ("Source: marketing_events", "Deduplicate"):
+        assert parts("narrow")[name] == parts("first")[name] == 2, name
+    for name in derived:
+        assert (parts("narrow")[name], parts("first")[name]) == (1, 2), name
+    # Where state is kept does not depend on it.
+    assert {uid for uid, _, _ in plans["narrow"]} == {uid for uid, _, _ in plans["first"]}
 
 
 def test_a_job_has_the_operators_of_its_stages_and_no_others(plans):
     asked = {"first": set(USUAL_STAGES), "everything": set(Stage)} | {stage: {stage} for stage in ALONE}
     assert set(OWN_OPERATOR) == set(Stage)
     for which, stages in asked.items():
-        uids = {uid for uid, _ in plans[which]}
+        uids = {uid for uid, _, _ in plans[which]}
         assert {stage for stage, own in OWN_OPERATOR.items() if own in uids} == stages, which
 
 
