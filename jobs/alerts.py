@@ -14,7 +14,7 @@ from pyflink.table.udf import ScalarFunction, udf
 from jobs.micro_batches import SLOW_MS, micro_batches
 from jobs.options import Options, Stage
 from jobs.workers import clickhouse_sink, sink_metrics
-from udfs.alerting.watch import watch_counts, watch_coverage, watch_late_spend, watch_launch, watch_tile
+from udfs.alerting.watch import watch_conversions, watch_counts, watch_late_spend, watch_launch, watch_tile
 from udfs.anomaly.empty_minutes import Campaign, is_expected, key_of
 from udfs.anomaly.seasonal import check_minute
 
@@ -45,7 +45,7 @@ OTHER_INPUTS = {
     ),
     Stage.JOURNEYS: (
         (
-            "SELECT tenant_id, '', 'conversions', CONCAT('[', REPLACE(facts, '\n', ','), ']') "
+            "SELECT tenant_id, '', 'conversions', CONCAT('[', REPLACE(facts, '\n', ','), ']') "  # noqa: S608 - constants
             f"FROM ({micro_batches(SLOW_MS, 'attributed', 'tenant_id', 'fact', 'facts')})"
         ),
     ),
@@ -151,8 +151,7 @@ class WatchRules(KeyedProcessFunction):  # type: ignore[misc]
         elif kind == "late":
             watch_late_spend(state, *read)
         elif kind == "conversions":
-            for conversion_id, conversion_time, touched in read:
-                alerts += watch_coverage(state, tenant_id, conversion_id, conversion_time, touched=touched)
+            alerts = watch_conversions(state, tenant_id, read)
         elif kind == "counts":
             alerts = watch_counts(state, tenant_id, read)
         self._watched.put(subject, orjson.dumps(state).decode())

@@ -55,8 +55,8 @@ def component(config: StackConfig, *, fresh: bool = False) -> Component:
         "--redis-url": f"redis://{HOST}:{config.redis_port}/0",
         "--registry": str(REPOSITORY / "avro"),
         "--job-name": JOB_NAME,
-        # Reading, decoding and storing want both slots. What follows has a tenth of the rows, and costs by the batch and
-        # by the insert, which two parts make twice as many of.
+        # Reading, decoding and storing want both slots. What follows has a tenth of the rows, and costs by the batch
+        # and by the insert, which two parts make twice as many of.
         "--derived-parallelism": "1",
     }
     if fresh:

@@ -93,6 +93,14 @@ def watch_late_spend(state: dict[str, Any], currency: str, cost_micros: int) -> 
         mine["spend"] += cost_micros
 
 
+def watch_conversions(state: dict[str, Any], tenant_id: str, facts: list[tuple[str, int, bool]]) -> Alerts:
+    """Take in attributed conversions of a tenant in order, each (conversion id, its time in ms, touched)."""
+    alerts: Alerts = []
+    for conversion_id, time_ms, touched in facts:
+        alerts += watch_coverage(state, tenant_id, conversion_id, time_ms, touched=touched)
+    return alerts
+
+
 def watch_coverage(state: dict[str, Any], tenant_id: str, conversion_id: str, time_ms: int, *, touched: bool) -> Alerts:
     """Take in one attributed conversion of a tenant; a later revision of the same conversion replaces the earlier."""
     newest: dict[str, bool] = state.setdefault("conversions", {})
