@@ -13,6 +13,10 @@ class StackError(Exception):
     """The stack cannot do what was asked; the message says what to do about it."""
 
 
+class StackBusyError(StackError):
+    """Another command is changing the stack; the same call may succeed later."""
+
+
 def nothing() -> None:
     """Do nothing."""
 

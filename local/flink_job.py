@@ -44,8 +44,11 @@ class JobState:
     """UTC, ms."""
 
 
-def component(config: StackConfig, *, fresh: bool = False) -> Component:
-    """Describe the submission of the measurement job; `fresh` forgets its state and reads the topic from the start."""
+def component(config: StackConfig, *, fresh: bool = False, await_operators: bool = True) -> Component:
+    """Describe the submission of the measurement job; `fresh` forgets its state and reads the topic from the start.
+
+    It is ready when all its operators run, or without `await_operators` once the JobManager knows it.
+    """
     snapshot = None if fresh else newest_snapshot(config)
     restore = () if snapshot is None else ("-s", snapshot.as_uri(), "--claimMode", "claim")
     options = {
@@ -79,7 +82,7 @@ def component(config: StackConfig, *, fresh: bool = False) -> Component:
             *config.job_options,
         ),
         environment=flink_cluster.environment(config, "jobmanager") | {"JVM_ARGS": _SHORT_LIVED_JVM},
-        missing=lambda: _missing(config),
+        missing=lambda: (_missing if await_operators else _unknown)(config),
         finish=lambda: _remember(config),
         before_stop=lambda: stop(config),
         exists=lambda: _exists(config),
@@ -103,6 +106,14 @@ def running_job(config: StackConfig, name: str = JOB_NAME) -> JobState | None:
     """Return the newest job of that name that has not ended, None if there is none; raises HttpProbeError."""
     live = [job for job in jobs(config) if job.name == name and job.state not in _ENDED]
     return max(live, key=lambda job: job.started, default=None)
+
+
+def forgotten(config: StackConfig) -> bool:
+    """Tell whether a JobManager answers that knows of no measurement job, not even of one that has ended."""
+    try:
+        return all(job.name != JOB_NAME for job in jobs(config))
+    except (HttpProbeError, KeyError):
+        return False
 
 
 def newest_snapshot(config: StackConfig) -> Path | None:
@@ -183,6 +194,10 @@ def _exists(config: StackConfig) -> bool:
         return running_job(config) is not None
     except HttpProbeError:
         return False
+
+
+def _unknown(config: StackConfig) -> str | None:
+    return None if _exists(config) else "is not known to the JobManager"
 
 
 def _missing(config: StackConfig) -> str | None:

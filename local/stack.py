@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from local import endpoints, flink_cluster, flink_job, process
 from local.catalogue import JOB, builders, choose
-from local.component import Component, StackError
+from local.component import Component, StackBusyError, StackError
 from local.config import REPOSITORY
 from local.process import ProcessRecord, ProcessRecords
 from local.startup import launch, log_path, start_all
@@ -177,6 +177,28 @@ class Stack:
             launch(self.config, self.records, builders(self.config)[name]())
             return True
 
+    def revive_job(self) -> bool:
+        """Submit the job again if the JobManager has forgotten it; used by the supervisor. Returns whether it did.
+
+        Does not wait for the job's operators: a TaskManager that they wait for may have to be revived first.
+
+        Raises:
+            StackError: it could not be submitted; it is still part of the stack.
+        """
+        with self._turn():
+            record = self.records.read(JOB)
+            if record is None or not flink_job.forgotten(self.config):
+                return False
+            process.kill(record)  # the command that submits it may still wait for the JobManager that died
+            try:
+                start_all(
+                    self.config, self.records, [flink_job.component(self.config, await_operators=False)], self._report
+                )
+            except StackError:
+                self.records.write(JOB, record)
+                raise
+            return True
+
     def _start(self, names: Sequence[str]) -> None:
         available = builders(self.config)
         start_all(self.config, self.records, [available[name]() for name in names], self._report)
@@ -230,7 +252,7 @@ class Stack:
                 except BlockingIOError:
                     if time.monotonic() > deadline:
                         lock.seek(0)
-                        raise StackError(
+                        raise StackBusyError(
                             f"another command (process {lock.read().strip()}) is changing the stack in "
                             f"{self.config.run_dir}; wait for it, or interrupt it"
                         ) from None

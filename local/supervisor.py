@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from local import flink_job, process
 from local.catalogue import JOB, SIMULATOR
-from local.component import StackError
+from local.component import StackBusyError, StackError
+from local.http_probe import HttpProbeError
 from local.stack import SUPERVISOR, Stack
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.25
+# The JobManager is asked for this: rarely enough to cost nothing, and little beside the submission that may follow.
+_JOB_LOOK_SECONDS = 2.0
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 30.0
 # Whoever has run for this long starts again without delay the next time.
@@ -65,6 +68,7 @@ def supervise(config: StackConfig) -> None:
             return
         for name in _dead(stack):
             _revive(stack, name, failures.setdefault(name, Failures()))
+        _submit_again(stack, failures.setdefault(JOB, Failures()))
 
 
 def _dead(stack: Stack) -> list[str]:
@@ -87,17 +91,24 @@ def _revive(stack: Stack, name: str, failures: Failures) -> None:
     try:
         if stack.revive(name):
             log.info("%s was started again", name)
-            if name == "jobmanager":
-                _resubmit(stack)
     except StackError as error:
         log.warning("%s could not be started: %s", name, error)
 
 
-def _resubmit(stack: Stack) -> None:
-    """Bring the job back after the JobManager died: without high availability it has forgotten its jobs."""
-    if stack.records.read(JOB) is None:
+def _submit_again(stack: Stack, failures: Failures) -> None:
+    """Bring the job back when the JobManager has forgotten it: without high availability it does so when it dies."""
+    now = time.monotonic()
+    if now < failures.due or stack.records.read(JOB) is None:
         return
-    stack.wait_ready("jobmanager", stack.config.start_timeout_seconds)
-    stack.submit()
-    job = flink_job.running_job(stack.config)
-    log.info("the job was submitted again as %s", job.job_id if job else "(unknown)")
+    if not flink_job.forgotten(stack.config):
+        failures.due = now + _JOB_LOOK_SECONDS
+        return
+    failures.note(now)
+    try:
+        if stack.revive_job():
+            job = flink_job.running_job(stack.config)
+            log.info("the job was submitted again as %s", job.job_id if job else "(unknown)")
+    except StackBusyError:
+        log.info("the job is being submitted by another command")
+    except (StackError, HttpProbeError) as error:
+        log.warning("the job could not be submitted again: %s", error)
