@@ -59,6 +59,12 @@ def jobmanager_killed_in_checkpoint(rig: Rig, random: Random) -> str:
     return within
 
 
+def cluster_killed(rig: Rig, random: Random) -> str:
+    """Kill -9 the JobManager and the TaskManager together, as when their machine goes down."""
+    _at_a_random_point(rig, random)
+    return f"pids {rig.stack.kill('jobmanager')}, {rig.stack.kill(TASKMANAGER)}"
+
+
 def python_worker_killed(rig: Rig, random: Random) -> str:
     """Kill -9 one Python worker process of the TaskManager."""
     _at_a_random_point(rig, random)

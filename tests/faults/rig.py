@@ -12,8 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
 from local import flink_cluster, flink_job, process
-from local.component import StackError
+from local.component import StackBusyError
 from local.stack import Stack
 
 if TYPE_CHECKING:
@@ -21,10 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from local.process import ProcessRecord
+    from tests.faults.small_disk import SmallDisk
     from tests.faults.tcp_proxy import TcpProxy
 
 # A restart that the supervisor makes holds the stack's lock while the job is planned and submitted.
 _TURN_SECONDS = 300.0
+# Between two attempts; each waits ten seconds for the lock besides.
+_LONGEST_PAUSE_SECONDS = 5.0
 _POLL_SECONDS = 0.02
 # Sending ends when the broker has everything; it may just have been restarted.
 _FINISH_SECONDS = 300.0
@@ -43,6 +48,8 @@ class Rig:
     cache: TcpProxy
     folder: Path
     seed: int
+    disk: SmallDisk | None
+    """ClickHouse's own, if a fault is to fill it."""
     prefix: str
     """Begins the names of all producers, and with them tenants; letters and digits."""
     files: list[Path] = field(default_factory=list)
@@ -116,16 +123,17 @@ class Rig:
         self.in_turn(lambda: stack.submit(fresh=fresh))
 
     def in_turn(self, action: Callable[[], object]) -> None:
-        """Change the stack once the supervisor is not changing it."""
-        deadline = time.monotonic() + _TURN_SECONDS
-        while True:
-            try:
-                action()
-            except StackError as error:
-                if "another command" not in str(error) or time.monotonic() > deadline:
-                    raise
-            else:
-                return
+        """Change the stack once the supervisor is not changing it.
+
+        Raises:
+            StackError: the change failed, or the supervisor did not end in time.
+        """
+        Retrying(
+            retry=retry_if_exception_type(StackBusyError),
+            stop=stop_after_delay(_TURN_SECONDS),
+            wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE_SECONDS),
+            reraise=True,
+        )(action)
 
     def await_checkpoint(self, seconds: float) -> str:
         """Wait until a checkpoint is under way and return its name; its folder exists and has no metadata yet.

@@ -91,6 +91,19 @@ def clickhouse_slow(rig: Rig, random: Random) -> str:
     return f"{delay:.1f} s an answer {told}"
 
 
+def clickhouse_disk_full(rig: Rig, random: Random) -> str:
+    """ClickHouse's disk takes not one byte more: it answers, refuses inserts, and cannot merge."""
+    if rig.disk is None:
+        raise FaultError("ClickHouse has no small disk that could be filled")
+    seconds = random.uniform(5, 20)
+    try:
+        written = rig.disk.fill()
+        time.sleep(seconds)
+    finally:
+        rig.disk.empty()
+    return f"{written >> 20} MiB written, for {seconds:.1f} s"
+
+
 def redis_killed(rig: Rig, random: Random) -> str:
     """Kill -9 Redis."""
     time.sleep(random.uniform(0, 2))
