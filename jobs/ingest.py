@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import orjson
+from pyflink.datastream import DataStream
+from pyflink.java_gateway import get_gateway
 from pyflink.table import DataTypes, Schema, TableDescriptor
 from pyflink.table.udf import ScalarFunction, udf
 
@@ -26,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
-    from pyflink.datastream import DataStream
-    from pyflink.table import StatementSet, StreamTableEnvironment
+    from pyflink.table import StatementSet, StreamTableEnvironment, Table
     from pyflink.table.types import DataType
     from pyflink.table.udf import FunctionContext
 
@@ -244,13 +245,23 @@ def read(t_env: StreamTableEnvironment, options: Options) -> DataStream:
     decode = DecodeEvents(options, store_refused=Stage.EVENTS in options.stage_set)
     t_env.create_temporary_function("decode_events", udf(decode, result_type=row, func_type="pandas"))
     columns = ", ".join(f"batch.decoded.{name} AS {name}" for name, _ in DECODED)
-    return t_env.to_data_stream(
+    return _internal_rows(
+        t_env,
         t_env.sql_query(
             f"SELECT {columns} "  # noqa: S608 - the names are the constants above
             "FROM (SELECT decode_events(message, message_key, append_time, source_partition, source_offset) AS decoded "
             "FROM marketing_events) AS batch"
-        )
+        ),
     )
+
+
+def _internal_rows(t_env: StreamTableEnvironment, table: Table) -> DataStream:
+    """Convert a table to a stream of the engine's own rows: `to_data_stream` would make Java objects of each value, and
+    the view on the stream would turn them back."""
+    j_table = table._j_table  # noqa: SLF001 - PyFlink has no call that takes a data type
+    rows = get_gateway().jvm.java.lang.Class.forName("org.apache.flink.table.data.RowData")
+    kind = j_table.getResolvedSchema().toPhysicalRowDataType().notNull().bridgedTo(rows)
+    return DataStream(t_env._j_tenv.toDataStream(j_table, kind))  # noqa: SLF001
 
 
 def deduplicate_and_store(t_env: StreamTableEnvironment, options: Options, *, store: bool) -> DataStream:

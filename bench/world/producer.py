@@ -90,8 +90,8 @@ class KafkaSender:
                 # With several requests under way the client's thread spins while it waits for a slow broker: measured
                 # 0.3 of a core at 400 messages/s, 0.04 with one. Requests then carry more messages each.
                 "max.in.flight": 1,
-                # The broker's cost is per batch: at 10,000 events/s one of 20 ms holds some 25 events of a partition.
-                "linger.ms": 20,
+                # The broker's cost is per batch: at 10,000 events/s one of 50 ms holds some 60 events of a partition.
+                "linger.ms": 50,
                 "batch.size": 262_144,
                 "queue.buffering.max.messages": 1_000_000,
                 "queue.buffering.max.kbytes": 262_144,

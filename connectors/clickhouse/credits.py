@@ -26,12 +26,15 @@ def credit_columns(attributions: Sequence[dict[str, Any]], attributed_at_ms: int
         if replaced := attribution.get("replaces"):
             revisions.append(attribution | replaced | {"superseded": 1})
     rows = [(revision, model, credit) for revision in revisions for model, credit in revision["models"].items()]
+    # The lists of a revision's touches are made once, and named by each of its models.
+    split = [[list(column) for column in zip(*revision["touches"], strict=True)] for revision in revisions]
+    parts = [columns for revision, columns in zip(revisions, split, strict=True) for _ in revision["models"]]
 
     def plain(name: str) -> list[Any]:
         return [attribution[name] for attribution, _, _ in rows]
 
     def touches(index: int, kind: pa.DataType) -> pa.Array:
-        return pa.array([[touch[index] for touch in a["touches"]] for a, _, _ in rows], type=pa.list_(kind))
+        return pa.array([columns[index] for columns in parts], type=pa.list_(kind))
 
     weights = [credit["weights"] for _, _, credit in rows]
     micros = [credit["credited_micros"] for _, _, credit in rows]
