@@ -134,9 +134,10 @@ class Process:
         """Drain: say NOT_SERVING, end the live streams, let calls go on for a while, then close everything."""
         await self.grpc.drain()
         self.hub.close()
-        await self.grpc.stop(self.options.drain_seconds)
         if self.http is not None:
             self.http.should_exit = True
+        # Both at the same time, so that draining takes as long as was said, and not twice.
+        await asyncio.gather(self.grpc.stop(self.options.drain_seconds), *self._tasks[:1])
         for task in self._tasks[1:]:
             task.cancel()
         for task in self._tasks:
