@@ -6,23 +6,16 @@ so that an entry that came under a wrong key is not believed.
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import hashlib
 import struct
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
-from serving.queries.circuit_breaker import CircuitBreaker
+from serving.queries.redis_connection import RedisConnection, RedisUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from serving.metrics import ServingMetrics
 
 # A larger answer is a page of an export, which nobody asks for twice.
@@ -53,20 +46,15 @@ class AnswerCache:
 
     def __init__(self, url: str, password: str | None, metrics: ServingMetrics, *, timeout_seconds: float) -> None:
         """Prepare a client; the first read connects."""
-        self._metrics = metrics
-        self._timeout = timeout_seconds
-        self._client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
-            url,
-            password=password or None,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-            retry=Retry(NoBackoff(), 1),
-        )
-        self.breaker = CircuitBreaker()
+        self._redis = RedisConnection(url, password, metrics, store="answer_cache", timeout_seconds=timeout_seconds)
+        self.breaker = self._redis.breaker
 
     async def get(self, tenant_id: str, question: bytes, not_before_ms: int) -> Kept | None:
         """Return the answer to a question if it is held and was computed after `not_before_ms`."""
-        value = await self._guarded("get_answer", lambda: self._client.get(answer_key(tenant_id, question)))
+        try:
+            value = await self._redis.run("get_answer", lambda: self._redis.client.get(answer_key(tenant_id, question)))
+        except RedisUnavailable:
+            return None
         if not isinstance(value, bytes) or len(value) < _HEAD.size:
             return None
         digest, made_ms = _HEAD.unpack_from(value)
@@ -81,34 +69,11 @@ class AnswerCache:
             return
         value = _HEAD.pack(_digest(tenant_id, question), kept.made_ms) + kept.answer
         milliseconds = max(1, round(seconds * 1000))
-        await self._guarded(
-            "put_answer", lambda: self._client.set(answer_key(tenant_id, question), value, px=milliseconds)
-        )
+        with contextlib.suppress(RedisUnavailable):
+            await self._redis.run(
+                "put_answer", lambda: self._redis.client.set(answer_key(tenant_id, question), value, px=milliseconds)
+            )
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
-
-    async def _guarded(self, name: str, command: Callable[[], Awaitable[Any]]) -> Any:
-        """Return what a command returns, None when Redis does not answer in time."""
-        if not self.breaker.allows():
-            return None
-        began = time.monotonic()
-        outcome = "failed"
-        try:
-            async with asyncio.timeout(self._timeout):
-                value = await command()
-        except (RedisError, OSError, TimeoutError, ValueError):
-            # ValueError: the peer does not speak Redis' protocol.
-            self.breaker.failed()
-            return None
-        except BaseException:
-            outcome = "cancelled"
-            self.breaker.abandoned()
-            raise
-        else:
-            outcome = "answered"
-            self.breaker.succeeded()
-            return value
-        finally:
-            self._metrics.store_seconds.labels("answer_cache", name, outcome).observe(time.monotonic() - began)
+        await self._redis.close()

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
-from typing import TYPE_CHECKING, Any
-
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from typing import TYPE_CHECKING
 
 from connectors.redis.cache import campaign_key
 from serving.live.signals import MalformedSignalError, read_json, read_window
-from serving.observability.tracing import store_span
-from serving.queries.circuit_breaker import CircuitBreaker
+from serving.queries.redis_connection import RedisConnection, RedisUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +19,6 @@ log = logging.getLogger(__name__)
 
 # Entries read in one round trip: enough to make round trips rare, few enough that one answer stays below a megabyte.
 KEYS_PER_ROUND_TRIP = 500
-# A fault of a pooled connection (the server was restarted) shows at its first use; a new connection then works.
-ATTEMPTS = 2
 
 
 class HotStoreUnavailable(Exception):  # noqa: N818 - a state that callers answer to, not an error of theirs
@@ -41,15 +31,8 @@ class HotStore:
     def __init__(self, url: str, password: str | None, metrics: ServingMetrics, *, timeout_seconds: float) -> None:
         """Prepare a client; the first read connects."""
         self._metrics = metrics
-        self._timeout = timeout_seconds
-        self._client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
-            url,
-            password=password or None,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self.breaker = CircuitBreaker()
+        self._redis = RedisConnection(url, password, metrics, store="hot_store", timeout_seconds=timeout_seconds)
+        self.breaker = self._redis.breaker
 
     async def newest_windows(self, tenant_id: str, campaign_ids: Sequence[str]) -> list[Window]:
         """Return the newest windows of these campaigns, in any order; a campaign that has none is left out.
@@ -73,17 +56,11 @@ class HotStore:
 
     async def answers(self) -> bool:
         """Tell whether Redis answers a ping in time."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                # The return type of the client's `ping` covers its synchronous twin too.
-                pinged: Any = self._client.ping()
-                return bool(await pinged)
-        except (RedisError, OSError, TimeoutError):
-            return False
+        return await self._redis.answers()
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._redis.close()
 
     def _window(self, tenant_id: str, campaign_id: str, value: bytes) -> Window | None:
         try:
@@ -100,37 +77,16 @@ class HotStore:
         return None
 
     async def _read(self, tenant_id: str, campaign_ids: Sequence[str]) -> list[dict[bytes, bytes]]:
-        if not self.breaker.allows():
-            raise HotStoreUnavailable("the circuit is open")
-        began = time.monotonic()
-        outcome = "failed"
         try:
-            async with asyncio.timeout(self._timeout):
-                for attempt in range(1, ATTEMPTS + 1):
-                    try:
-                        with store_span("redis", "newest_windows"):
-                            entries = await self._pipeline(tenant_id, campaign_ids)
-                        break
-                    except redis.exceptions.ConnectionError:
-                        if attempt == ATTEMPTS:
-                            raise
-        except (RedisError, OSError, TimeoutError, ValueError) as error:
-            # ValueError: the peer does not speak Redis' protocol.
-            self.breaker.failed()
-            raise HotStoreUnavailable(type(error).__name__) from None
-        except BaseException:
-            outcome = "cancelled"
-            self.breaker.abandoned()
-            raise
-        else:
-            outcome = "answered"
-            self.breaker.succeeded()
-            return entries
-        finally:
-            self._metrics.store_seconds.labels("hot_store", "newest_windows", outcome).observe(time.monotonic() - began)
+            entries: list[dict[bytes, bytes]] = await self._redis.run(
+                "newest_windows", lambda: self._pipeline(tenant_id, campaign_ids)
+            )
+        except RedisUnavailable as error:
+            raise HotStoreUnavailable(str(error)) from None
+        return entries
 
     async def _pipeline(self, tenant_id: str, campaign_ids: Sequence[str]) -> list[dict[bytes, bytes]]:
-        async with self._client.pipeline(transaction=False) as pipe:
+        async with self._redis.client.pipeline(transaction=False) as pipe:
             for campaign_id in campaign_ids:
                 pipe.hgetall(campaign_key(tenant_id, campaign_id))
             return list(await pipe.execute())
