@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import clickhouse_connect
 import pytest
+import redis
 
 from tests.oracle import compare
 
@@ -75,6 +76,12 @@ class World:
             if time.monotonic() > deadline:
                 pytest.fail("\n".join(str(difference) for difference in found))
             time.sleep(POLL_SECONDS)
+
+    def cache_entries(self, tenants: tuple[str, ...]) -> dict[tuple[str, str], str]:
+        """Every campaign entry of the tenants in Redis: (key, field) to JSON."""
+        with redis.Redis.from_url(str(self.stack.endpoints()["redis"]), decode_responses=True) as client:
+            keys = [key for tenant in tenants for key in client.scan_iter(f"metrics:campaign:{tenant}:*", 1000)]
+            return {(key, name): text for key in keys for name, text in client.hgetall(key).items()}
 
 
 def eventually(what: str, condition: Any, seconds: float = 60.0) -> Any:

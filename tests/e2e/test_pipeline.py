@@ -14,12 +14,18 @@ import pytest
 from confluent_kafka import Producer
 
 from connectors.kafka.codec import EventEncoder
+from connectors.kafka.topics import Topics
 from connectors.schema_registry import open_registry
 from local.config import REPOSITORY
-from tests.e2e.running_world import DATABASE, World, eventually
+from tests.e2e.running_world import DATABASE, POLL_SECONDS, SETTLED_SECONDS, World, eventually
+from tests.oracle import Answer
+from tests.oracle.published import compare_alerts, compare_cache, compare_signals
+from tests.oracle.topic import read_topic
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.oracle import Difference
 
 pytestmark = [pytest.mark.timeout(600)]
 FAULTS = "invalid=0.03,poison=0.02,dup=0.03,late=0.03,out_of_order=0.05,too_large=0.0005"
@@ -70,6 +76,40 @@ def test_everything_stored_equals_the_batch_computation(world: World) -> None:
     )
     assert report["by_fault"]
     world.agrees(world.folder / "oracle.jsonl")
+
+
+def test_signals_and_alerts_equal_the_batch_computation(world: World) -> None:
+    """What was published of the events above: sent after it was stored, so a moment later."""
+    tenants = names("oracle")
+    with Answer(world.folder / "oracle.jsonl") as answer:
+
+        def differences() -> list[Difference]:
+            signals = read_topic(world.kafka, Topics().signals)
+            alerts = read_topic(world.kafka, Topics().alerts)
+            published = compare_signals(answer, signals, tenants)
+            return published + compare_alerts(answer, signals, alerts, tenants)
+
+        deadline = time.monotonic() + SETTLED_SECONDS
+        while found := differences():
+            if time.monotonic() > deadline:
+                pytest.fail("\n".join(str(difference) for difference in found))
+            time.sleep(POLL_SECONDS)
+
+
+def test_the_cache_holds_the_newest_published_windows(world: World) -> None:
+    """A write that Redis does not take within half a second is left out, and the next one makes up for it."""
+    shape = ("--rate", "200", "--seconds", "3", "--mix", "1,0,0", "--campaigns", "3")
+    found: list[Difference] = []
+    for burst in range(5):
+        tenants = names(f"cached{burst}")
+        world.produce(f"cached{burst}", *shape, "--tenants", ",".join(tenants))
+        world.agrees(world.folder / f"cached{burst}.jsonl", tenants=tenants)
+        entries = world.cache_entries(tenants)
+        signals = read_topic(world.kafka, Topics().signals)
+        found = compare_cache(signals, entries, int(time.time() * 1000), tenants)
+        if entries and not found:
+            return
+    pytest.fail("\n".join(str(difference) for difference in found) or "there are no entries")
 
 
 def test_nothing_is_lost_or_doubled_when_a_taskmanager_is_killed(world: World) -> None:

@@ -120,7 +120,7 @@ def _run(
         stack = Stack(replace(config, job_options=through), report=lambda line: print(line, flush=True))
         records = folder / "records"
         records.mkdir(parents=True, exist_ok=True)
-        rig = Rig(stack, store, cache, records, seed, mounted, "f")
+        rig = Rig(stack, records, seed, "f", store, cache, mounted)
         try:
             stack.up(without=["prometheus"])
             while time.monotonic() < deadline:
@@ -132,6 +132,8 @@ def _run(
             outcome.reconciled = invariants.counts_reconcile(rig)
         except (FaultError, StackError) as error:
             return str(error)
+        except KeyboardInterrupt:
+            return "interrupted"
         finally:
             stack.down()
     return None

@@ -41,17 +41,18 @@ class FaultError(Exception):
 
 @dataclass
 class Rig:
-    """One stack under fault. `store` and `cache` stand between the job and ClickHouse, Redis."""
+    """One stack under fault. `store` and `cache` stand between the job and ClickHouse, Redis, if faults need them."""
 
     stack: Stack
-    store: TcpProxy
-    cache: TcpProxy
     folder: Path
+    """Of the record files."""
     seed: int
-    disk: SmallDisk | None
-    """ClickHouse's own, if a fault is to fill it."""
     prefix: str
     """Begins the names of all producers, and with them tenants; letters and digits."""
+    store: TcpProxy | None = None
+    cache: TcpProxy | None = None
+    disk: SmallDisk | None = None
+    """ClickHouse's own, if a fault is to fill it."""
     files: list[Path] = field(default_factory=list)
     """Record files of all finished producers, in the order of their start."""
     produced: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import redis
 
@@ -16,10 +16,21 @@ if TYPE_CHECKING:
     from tests.faults.rig import Rig
     from tests.faults.tcp_proxy import TcpProxy
 
+T = TypeVar("T")
 # As it stands in the request line of clickhouse-connect.
 INSERT = b"INSERT"
 # An insert is a matter of a second while events flow.
 _INSERT_SECONDS = 60.0
+
+
+def _there(part: T | None, what: str) -> T:
+    if part is None:
+        raise FaultError(f"this stack has no {what}")
+    return part
+
+
+def _store(rig: Rig) -> TcpProxy:
+    return _there(rig.store, "proxy before ClickHouse")
 
 
 def _through(proxy: TcpProxy, behaviour: Behaviour, seconds: float) -> str:
@@ -44,63 +55,67 @@ def clickhouse_frozen(rig: Rig, random: Random) -> str:
 
 def clickhouse_reply_lost(rig: Rig, random: Random) -> str:
     """ClickHouse carries out inserts and the job never hears of it."""
-    replies = random.randint(1, 12)
-    rig.store.behave(Behaviour(Conduct.LOSE_REPLIES, marker=INSERT, replies=replies))
+    replies, store = random.randint(1, 12), _store(rig)
+    store.behave(Behaviour(Conduct.LOSE_REPLIES, marker=INSERT, replies=replies))
     try:
-        if not rig.store.wait_lost(_INSERT_SECONDS):
-            raise FaultError(f"{rig.store.lost} of {replies} replies were lost within {_INSERT_SECONDS:g} s")
+        if not store.wait_lost(_INSERT_SECONDS):
+            raise FaultError(f"{store.lost} of {replies} replies were lost within {_INSERT_SECONDS:g} s")
     finally:
-        rig.store.behave()
+        store.behave()
     return f"{replies} replies"
 
 
 def clickhouse_killed_after_commit(rig: Rig, random: Random) -> str:
     """Kill -9 ClickHouse when an insert is carried out, before its reply is sent on."""
-    wait = random.uniform(0, 0.05)
-    rig.store.behave(
+    wait, store = random.uniform(0, 0.05), _store(rig)
+    store.behave(
         Behaviour(
             Conduct.LOSE_REPLIES,
             marker=INSERT,
             replies=1,
-            before_loss=lambda: (time.sleep(wait), rig.stack.kill("clickhouse")),
+            before_loss=lambda: _killed_after(rig, wait),
         )
     )
     try:
-        if not rig.store.wait_lost(_INSERT_SECONDS):
+        if not store.wait_lost(_INSERT_SECONDS):
             raise FaultError(f"no insert came within {_INSERT_SECONDS:g} s")
     finally:
-        rig.store.behave()
+        store.behave()
     return f"{wait * 1000:.0f} ms after the commit"
+
+
+def _killed_after(rig: Rig, seconds: float) -> None:
+    time.sleep(seconds)
+    rig.stack.kill("clickhouse")
 
 
 def clickhouse_resetting(rig: Rig, random: Random) -> str:
     """Every connection to ClickHouse is reset in the middle of a request."""
-    return _through(rig.store, Behaviour(Conduct.RESET), random.uniform(1, 10))
+    return _through(_store(rig), Behaviour(Conduct.RESET), random.uniform(1, 10))
 
 
 def clickhouse_refusing(rig: Rig, random: Random) -> str:
     """ClickHouse takes no connection, sometimes for longer than the job tries again before it restarts."""
     seconds = random.choice((random.uniform(2, 15), random.uniform(62, 70)))
-    return _through(rig.store, Behaviour(Conduct.REFUSE), seconds)
+    return _through(_store(rig), Behaviour(Conduct.REFUSE), seconds)
 
 
 def clickhouse_slow(rig: Rig, random: Random) -> str:
     """Every answer of ClickHouse takes seconds."""
     delay = random.uniform(0.5, 4)
-    told = _through(rig.store, Behaviour(Conduct.DELAY, seconds=delay), random.uniform(5, 15))
+    told = _through(_store(rig), Behaviour(Conduct.DELAY, seconds=delay), random.uniform(5, 15))
     return f"{delay:.1f} s an answer {told}"
 
 
 def clickhouse_disk_full(rig: Rig, random: Random) -> str:
     """ClickHouse's disk takes not one byte more: it answers, refuses inserts, and cannot merge."""
-    if rig.disk is None:
-        raise FaultError("ClickHouse has no small disk that could be filled")
+    disk = _there(rig.disk, "small disk under ClickHouse")
     seconds = random.uniform(5, 20)
     try:
-        written = rig.disk.fill()
+        written = disk.fill()
         time.sleep(seconds)
     finally:
-        rig.disk.empty()
+        disk.empty()
     return f"{written >> 20} MiB written, for {seconds:.1f} s"
 
 
@@ -126,4 +141,4 @@ def redis_flushed(rig: Rig, random: Random) -> str:
 
 def redis_unreachable(rig: Rig, random: Random) -> str:
     """The job cannot reach Redis."""
-    return _through(rig.cache, Behaviour(Conduct.REFUSE), random.uniform(2, 15))
+    return _through(_there(rig.cache, "proxy before Redis"), Behaviour(Conduct.REFUSE), random.uniform(2, 15))

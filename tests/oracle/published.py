@@ -195,30 +195,33 @@ def _credit_row(signal: Mapping[str, Any], model: str, credited: Mapping[str, An
 
 
 def compare_cache(
-    answer: Answer, entries: Mapping[tuple[str, str], str], now_ms: int, tenants: Sequence[str] = ()
+    signals: Iterable[Mapping[str, Any]],
+    entries: Mapping[tuple[str, str], str],
+    now_ms: int,
+    tenants: Sequence[str] = (),
 ) -> list[Difference]:
-    """Compare the hashes `metrics:campaign:{tenant_id}:{campaign_id}` with the newest windows.
+    """Compare the hashes `metrics:campaign:{tenant_id}:{campaign_id}` with the newest windows that were published.
 
-    `entries` maps (key, field) to the JSON of the entry. An entry that is there must hold the final figures of the
-    newest window; one may be gone when that window ended more than ENTRY_MS before `now_ms`.
+    The windows are those of the signals, which `compare_signals` holds against the answer. `entries` maps (key,
+    field) to the JSON of the entry. One may be gone when its window ended more than ENTRY_MS before `now_ms`.
     """
-    newest: dict[tuple[str, str], tuple[int, dict[str, int]]] = {}
-    for (tenant, campaign, channel, currency, start), figures in _expected(
-        answer, "campaign_metrics", "window_start", tenants
-    ).items():
-        place = (f"metrics:campaign:{tenant}:{campaign}", f"{channel}|{currency}")
-        newest[place] = max(newest.get(place, (0, {})), (start, figures), key=lambda one: one[0])
+    newest: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for signal in signals:
+        if signal["kind"] == "campaign_metrics" and (not tenants or signal["tenant_id"] in tenants):
+            tenant, campaign, channel, currency = (signal[name] for name in CAMPAIGN)
+            place = (f"metrics:campaign:{tenant}:{campaign}", f"{channel}|{currency}")
+            if place not in newest or signal["window_end"] >= newest[place]["window_end"]:
+                newest[place] = signal
     verdicts = _Verdicts()
     found = 0
-    for place, (start, figures) in newest.items():
+    for place, signal in newest.items():
         text = entries.get(place)
         if text is None:
-            if start + 5_000 > now_ms - ENTRY_MS:
+            if signal["window_end"] > now_ms - ENTRY_MS:
                 verdicts.missing.append(f"missing: {place}")
             continue
         found += 1
-        entry = json.loads(text)
-        if unlike := _unlike(entry, figures | {"window_start": start}) or kpi_flaw(entry):
+        if unlike := _unlike(json.loads(text), signal):
             verdicts.wrong.append(f"wrong: {place}: {unlike}")
     for place in entries:
         if place not in newest and (not tenants or place[0].split(":")[2] in tenants):

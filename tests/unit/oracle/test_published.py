@@ -155,20 +155,20 @@ def test_of_two_revisions_the_higher_counts(answer, signals):
     assert compare_signals(answer, [*signals, newer])
 
 
-def test_cache_entries_are_the_newest_windows(answer, signals):
+def test_cache_entries_are_the_newest_windows(signals):
     windows = [signal for signal in signals if signal["kind"] == "campaign_metrics"]
     newest = max(windows, key=lambda signal: signal["window_start"])
     before = min(windows, key=lambda signal: signal["window_start"])
     place, now = ("metrics:campaign:acme:c1", "search|EUR"), newest["window_end"]
-    assert compare_cache(answer, {place: json.dumps(newest)}, now) == []
+    assert compare_cache(signals, {place: json.dumps(newest)}, now) == []
     for wrong in (before, newest | {"clicks": 1_000}, newest | {"ctr": 0.5}):
-        (difference,) = compare_cache(answer, {place: json.dumps(wrong)}, now)
+        (difference,) = compare_cache(signals, {place: json.dumps(wrong)}, now)
         assert difference.wrong == 1
-    (missing,) = compare_cache(answer, {}, now)
+    (missing,) = compare_cache(signals, {}, now)
     assert missing.missing == 1
-    assert compare_cache(answer, {}, now + 300_000) == [], "entries live five minutes"
+    assert compare_cache(signals, {}, now + 300_000) == [], "entries live five minutes"
     strange = {place: json.dumps(newest), ("metrics:campaign:acme:c2", "search|EUR"): "{}"}
-    assert [one.unexpected for one in compare_cache(answer, strange, now)] == [1]
+    assert [one.unexpected for one in compare_cache(signals, strange, now)] == [1]
 
 
 def test_alerts_follow_from_the_published_windows(answer, signals):
