@@ -29,9 +29,9 @@ SEND_RECEIVE_TIMEOUT_SECONDS = 30
 RETRY_FOR_SECONDS = 60.0
 MAX_WAIT_SECONDS = 5.0
 # Server errors that pass by themselves. 3 and 999 are unexpected end and Keeper faults, 159 and 160 time-outs, 202
-# too many queries,
-# 209 and 210 socket faults, 241 memory limit, 242 read-only replica, 252 too many parts, 319 unknown insert status.
-TRANSIENT_CODES = frozenset({3, 159, 160, 202, 209, 210, 241, 242, 252, 319, 425, 999})
+# too many queries, 209 and 210 socket faults, 241 memory limit, 242 read-only replica, 243 no space on the disk, 252
+# too many parts, 319 unknown insert status.
+TRANSIENT_CODES = frozenset({3, 159, 160, 202, 209, 210, 241, 242, 243, 252, 319, 425, 999})
 
 
 @dataclass(frozen=True, slots=True)

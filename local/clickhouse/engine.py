@@ -24,7 +24,7 @@ _MIB = 1 << 20
 _MARK_CACHE_BYTES = 256 * _MIB
 # chDB takes after clickhouse-local, where a bare expression is a SELECT. On a server it is a syntax error.
 _UNLIKE_A_SERVER = {"implicit_select": "0"}
-_TABLE_SETTINGS = Path(__file__).with_name("merge_tree.xml")
+_SETTINGS_FILE = Path(__file__).with_name("engine.xml")
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PIECE_BYTES = _MIB
 # Each chunk of these formats stands for itself, so chunks can be joined; all others have a header or a frame per chunk.
@@ -176,7 +176,7 @@ class Engine:
         self._arguments = _UNLIKE_A_SERVER | {"max_memory_usage": str(memory_mib * _MIB // 2)}
         # The first connection starts the engine and keeps it up; only its arguments reach the engine as a whole.
         whole = {
-            "config-file": str(_TABLE_SETTINGS),
+            "config-file": str(_SETTINGS_FILE),
             "max_server_memory_usage": str(memory_mib * _MIB),
             "mark_cache_size": str(_MARK_CACHE_BYTES),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import ENOSPC
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Some hours of a run's rows, and little enough to be filled in a second. It is memory, taken as it is written.
+# Some hours of a run's rows, and little enough to be filled in some seconds. It is memory, taken as it is written.
 _MEGABYTES = 1024
 _BLOCK = bytes(1 << 20)
+_BLOCK_SECONDS = 0.004
 _COMMAND_SECONDS = 30
 
 
@@ -37,7 +39,8 @@ class SmallDisk:
             for size in (len(_BLOCK), 1):
                 try:
                     while file.write(_BLOCK[:size]):
-                        pass
+                        # As another program would fill it, which does not write as fast as memory.
+                        time.sleep(_BLOCK_SECONDS if size > 1 else 0)
                 except OSError as error:
                     if error.errno != ENOSPC:
                         raise
@@ -62,14 +65,14 @@ def may_mount() -> bool:
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[SmallDisk]:
+def small_disk(folder: Path, megabytes: int = _MEGABYTES) -> Iterator[SmallDisk]:
     """Mount an empty file system in memory over `folder` while the context is open; needs the right to mount.
 
     Raises:
         NoSmallDiskError: it could not be mounted.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    options = ("-t", "tmpfs", "-o", f"size={_MEGABYTES}m,mode=700", "tributary-faults", str(folder))
+    options = ("-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tributary-faults", str(folder))
     try:
         subprocess.run(("mount", *options), check=True, capture_output=True, text=True, timeout=_COMMAND_SECONDS)
     except (OSError, subprocess.SubprocessError) as error:

@@ -17,7 +17,7 @@ def test_a_full_disk_takes_nothing_until_it_is_emptied(tmp_path: Path) -> None:
     if not may_mount():
         pytest.skip("needs the right to mount a file system")
     folder = tmp_path / "disk"
-    with small_disk(folder) as disk:
+    with small_disk(folder, megabytes=4) as disk:
         assert disk.fill() > 1 << 20
         with pytest.raises(OSError, match="No space left") as refused:
             (folder / "more").write_bytes(b"x")

@@ -199,3 +199,8 @@ def test_nothing_is_left_in_memory_files_after_a_kill(front):
     assert set(pathlib.Path("/dev/shm").iterdir()) <= before
     front.start()
     assert not [item for item in (front.path / "tmp").iterdir() if item.is_file()]
+
+
+def test_inserts_are_refused_before_a_merge_could_meet_a_full_disk(front):
+    """What is left is more than a merge writes; `make faults` fills a disk for real."""
+    assert front.client().query("SELECT keep_free_space FROM system.disks").result_rows == [(256 << 20,)]
