@@ -10,7 +10,7 @@ from google.protobuf.json_format import MessageToDict, Parse
 from tributary.v1 import dashboards_pb2 as dashboards_pb
 
 from serving.errors import invalid
-from serving.handlers.widget_kinds import METRICS, WIDGET_KINDS
+from serving.handlers.widget_kinds import ADDITIVE_METRICS, METRICS, WIDGET_KINDS
 
 COLUMNS = 12
 MOST_WIDGETS = 60
@@ -107,8 +107,9 @@ def _check_settings(widget: dashboards_pb.DashboardWidget, field: str) -> None:
     for name in sorted(given - takes.required - takes.optional):
         raise invalid(f"{field}.{name}", f"is no setting of the kind {widget.kind}")
     settings = widget.settings
-    if settings.metric and settings.metric not in METRICS:
-        raise invalid(f"{field}.metric", f"allowed: {', '.join(sorted(METRICS))}")
+    metrics = ADDITIVE_METRICS if takes.adds_up else METRICS
+    if settings.metric and settings.metric not in metrics:
+        raise invalid(f"{field}.metric", f"allowed: {', '.join(sorted(metrics))}")
     if settings.split and settings.split not in SPLITS:
         raise invalid(f"{field}.split", f"allowed: {', '.join(sorted(SPLITS))}")
     if settings.most and settings.most not in ROWS_SHOWN:

@@ -19,6 +19,9 @@ METRICS = frozenset(
 )  # fmt: skip
 """Metrics as the web app and the settings of widgets name them."""
 
+ADDITIVE_METRICS = frozenset({"impressions", "clicks", "conversions", "spend", "revenue"})
+"""Those whose parts add up; the others are ratios."""
+
 
 @dataclass(frozen=True, slots=True)
 class Takes:
@@ -26,17 +29,20 @@ class Takes:
 
     required: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
+    adds_up: bool = False
+    """The metric must be one of `ADDITIVE_METRICS`: it is shown in parts, or added up over days."""
 
 
 _PLAIN = Takes()
 _METRIC = Takes(required=frozenset({"metric"}))
+_ADDITIVE_METRIC = Takes(required=frozenset({"metric"}), adds_up=True)
 
 WIDGET_KINDS: Mapping[str, Takes] = MappingProxyType(
     {
         "kpi": _METRIC,
         "trend": Takes(optional=frozenset({"metric", "split"})),
-        "stacked_bars": _METRIC,
-        "donut": _METRIC,
+        "stacked_bars": _ADDITIVE_METRIC,
+        "donut": _ADDITIVE_METRIC,
         "top_campaigns": Takes(required=frozenset({"metric"}), optional=frozenset({"most"})),
         "campaign_table": _PLAIN,
         "heatmap": _METRIC,
@@ -52,6 +58,17 @@ WIDGET_KINDS: Mapping[str, Takes] = MappingProxyType(
         "stores": _PLAIN,
         "quarantine_gauge": _PLAIN,
         "quarantine_reasons": _PLAIN,
+        "key_figures": _PLAIN,
+        "forecast_line": _ADDITIVE_METRIC,
+        "drill_down": _PLAIN,
+        "correlation": _PLAIN,
+        "journey_funnel": _PLAIN,
+        "cohort": _PLAIN,
+        "conversion_list": _PLAIN,
+        "attribution_comparison": _PLAIN,
+        "anomalies": _PLAIN,
+        "data_quality": _PLAIN,
+        "place_map": _PLAIN,
         "note": Takes(required=frozenset({"text"})),
     }
 )

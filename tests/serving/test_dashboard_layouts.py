@@ -13,9 +13,10 @@ from tributary.v1 import dashboards_pb2
 
 from serving.errors import ServingError
 from serving.handlers.dashboard_layouts import COLUMNS, MOST_WIDGETS, layout_json, read_layout, read_title
-from serving.handlers.widget_kinds import METRICS, WIDGET_KINDS
+from serving.handlers.widget_kinds import ADDITIVE_METRICS, METRICS, WIDGET_KINDS, Takes
 
-KINDS_FILE = Path(__file__).parents[2] / "serving" / "web" / "src" / "dashboards" / "widget-kinds.tsx"
+WEB = Path(__file__).parents[2] / "serving" / "web" / "src"
+KINDS_FILE = WEB / "dashboards" / "widget-kinds.tsx"
 ANY_SETTING = {"metric": "revenue", "split": "channel", "most": 5, "text": "Read this first"}
 
 
@@ -47,15 +48,36 @@ def test_every_kind_is_kept_with_all_its_settings():
     assert read_layout(layout_json(made)) == made
 
 
-def test_the_web_app_shows_every_kind_and_no_other():
+def test_the_web_app_shows_every_kind_with_the_same_settings_and_no_other():
     text = KINDS_FILE.read_text()
-    assert set(re.findall(r"^  ([a-z_]+): \{$", text, re.MULTILINE)) == set(WIDGET_KINDS)
+    kinds = re.findall(r"^  ([a-z_]+): \{\n((?:    .*\n)+?)  \},$", text, re.MULTILINE)
+    settings = {
+        kind: Takes(*(names(body, which) for which in ("required", "optional")), "addsUp: true" in body)
+        for kind, body in kinds
+    }
+    assert settings == dict(WIDGET_KINDS)
+
+
+def names(body, which):
+    return frozenset(re.findall(r'"(\w+)"', re.search(rf"{which}: \[(.*)\]", body)[1]))
+
+
+def test_whatever_the_templates_show_can_be_put_on_a_custom_dashboard():
+    shown = {
+        name
+        for page in (WEB / "templates").glob("*.tsx")
+        for name in re.findall(r"^ +<([A-Z]\w+) ", page.read_text(), re.MULTILINE)
+    }
+    assert len(shown) > 25
+    # What does not exist yet is said on the template that one would look for it on, and is no widget.
+    assert shown - {"NotYet"} <= set(re.findall(r"=> <([A-Z]\w+) ", KINDS_FILE.read_text()))
 
 
 def test_the_metrics_are_those_of_the_web_app():
-    metrics = (KINDS_FILE.parents[1] / "figures" / "metrics.ts").read_text()
+    metrics = (WEB / "figures" / "metrics.ts").read_text()
     listed = re.search(r"export type MetricId =([^;]+);", metrics)[1]
     assert set(re.findall(r'"(\w+)"', listed)) == METRICS
+    assert set(re.findall(r'metric\("(\w+)", .*, true\)', metrics)) == ADDITIVE_METRICS
 
 
 @pytest.mark.parametrize(
@@ -74,6 +96,7 @@ def test_the_metrics_are_those_of_the_web_app():
         ({"settings": {"metric": "profit"}}, "settings.metric"),
         ({"settings": {"metric": "revenue", "text": "x"}}, "settings.text"),
         ({"kind": "funnel", "settings": {"metric": "revenue"}}, "settings.metric"),
+        ({"kind": "forecast_line", "settings": {"metric": "roas"}}, "settings.metric"),
         ({"kind": "trend", "settings": {"split": "campaign"}}, "settings.split"),
         ({"kind": "top_campaigns", "settings": {"metric": "roas", "most": 2}}, "settings.most"),
         ({"kind": "top_campaigns", "settings": {"metric": "roas", "most": 21}}, "settings.most"),

@@ -8,31 +8,61 @@ from playwright.sync_api import expect
 
 from tests.web.conftest import SCREENSHOTS, WEB, Dashboard
 
-LANGUAGE = WEB / "src" / "language"
-# All that can be read but what alerts say, which the server writes.
-TEXT_OF_THE_PAGE = """() => {
-  for (const list of document.querySelectorAll(".alerts")) list.style.display = "none";
-  return document.body.innerText;
+SOURCE = WEB / "src"
+LANGUAGE = SOURCE / "language"
+# All that can be read or is read out, but what alerts say, which the server writes.
+TEXTS_OF_THE_PAGE = """() => {
+  const elements = [...document.body.querySelectorAll("*")].filter((element) => !element.closest(".alerts"));
+  const own = (element) => [...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE);
+  const names = ["aria-label", "placeholder", "title"];
+  const said = (element) => names.map((name) => element.getAttribute(name)).filter(Boolean);
+  return elements.flatMap((each) => [...own(each).map((node) => node.data.trim()), ...said(each)]);
 }"""
-# A shorter text may be the same in both languages, or a part of a name.
+# A shorter text may be a part of a name: it counts only where nothing else stands beside it.
 LONG_ENOUGH = 14
+# The name of the product.
+PROPER = {"Tributary"}
 
 
-def texts(*names: str) -> set[str]:
-    """Return the plain texts of a catalogue's files, without what is filled in."""
-    source = "".join((LANGUAGE / name).read_text() for name in names)
-    return {text for text in re.findall(r': "([^"]*)"', source) if len(text) >= LONG_ENOUGH}
+def texts(name: str) -> set[str]:
+    """Return the plain texts of the files of a catalogue, without those that something is filled into."""
+    source = "".join(path.read_text() for path in LANGUAGE.glob(f"{name}*.ts"))
+    return set(re.findall(r': "([^"]*)"', source))
+
+
+def english_on(page) -> list[str]:
+    """Return what a German page says in English."""
+    english = texts("english") - texts("german")
+    assert len(english) > 300
+    long = {text for text in english if len(text) >= LONG_ENOUGH}
+    return [
+        shown for shown in page.evaluate(TEXTS_OF_THE_PAGE) if shown in english or any(text in shown for text in long)
+    ]
+
+
+def test_no_text_is_written_outside_of_the_catalogue():
+    written = (
+        r'(?:aria-label|title|placeholder|label|note|empty|caption|alt)="([^"]*[a-z]{3}[^"]*)"',
+        r"(?:aria-label|title|placeholder|label)=\{`([A-Za-z][^`]*)`\}",
+        r"^\s+([A-Z][A-Za-z ,.']+)$",
+        r">\s?([^<>{}=;()|&]*[A-Za-z]{3}[^<>{}=;()|&]*)</(?!kbd)",
+        r"/>\s*([A-Za-z][A-Za-z ]+)$",
+    )
+    found = {
+        (path.name, text)
+        for path in SOURCE.rglob("*.tsx")
+        for pattern in written
+        for text in re.findall(pattern, path.read_text(), re.MULTILINE)
+    }
+    assert {(name, text) for name, text in found if text not in PROPER} == set()
 
 
 def test_a_german_browser_gets_german_and_no_english_is_left(new_context, serving, world, axe):
     dashboard = Dashboard(new_context(locale="de-DE"), serving.address)
-    english = texts("english.ts", "english-widgets.ts") - texts("german.ts", "german-widgets.ts")
-    assert len(english) > 100
     for template in ("gallery", "forecasting"):
         dashboard.open(template)
         expect(dashboard.page.locator("html")).to_have_attribute("lang", "de")
-        shown = dashboard.page.evaluate(TEXT_OF_THE_PAGE)
-        assert sorted(text for text in english if text in shown) == []
+        assert english_on(dashboard.page) == []
     # Numbers as Germans write them: 1.234,56.
     title = dashboard.page.get_by_test_id("kpi-revenue").locator("span").first.get_attribute("title")
     assert re.fullmatch(r"[\d.]+,\d\d\s€", title), title
@@ -40,6 +70,41 @@ def test_a_german_browser_gets_german_and_no_english_is_left(new_context, servin
     dashboard.page.screenshot(path=SCREENSHOTS / "forecasting-german.png", full_page=True)
     assert dashboard.audit(axe) == []
     assert dashboard.errors == []
+
+
+def test_custom_dashboards_are_german_too(new_context, serving, world, tmp_path):
+    dashboard = Dashboard(new_context(locale="de-DE"), serving.address)
+    page = dashboard.page
+    page.goto(f"{serving.address}/dashboards?tenant=acme")
+    page.get_by_label("Datei eines Dashboards").set_input_files(wrong_file(tmp_path))
+    expect(page.get_by_role("alert")).to_contain_text("kein JSON")
+    assert english_on(page) == []
+    page.get_by_role("button", name="Neues Dashboard").click()
+    page.get_by_label("Titel").fill("Übersicht")
+    assert english_on(page) == []
+    page.get_by_role("button", name="Anlegen").click()
+    page.get_by_role("button", name="Die erste Kachel hinzufügen").click()
+    kinds = page.get_by_role("dialog", name="Eine Kachel hinzufügen")
+    expect(kinds.get_by_role("listitem").first).to_be_visible()
+    assert english_on(page) == []
+    kinds.get_by_role("button", name=re.compile("^Verlauf")).click()
+    expect(page.get_by_role("complementary", name="Einstellungen von Verlauf")).to_be_visible()
+    dashboard.filled()
+    assert english_on(page) == []
+    page.get_by_role("button", name="Speichern", exact=True).click()
+    for opens in ("Teilen", "Fassungen", "Löschen"):
+        page.get_by_role("toolbar", name="Dashboard").get_by_role("button", name=opens).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert english_on(page) == []
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+    assert dashboard.errors == []
+
+
+def wrong_file(folder):
+    path = folder / "falsch.json"
+    path.write_text("{")
+    return path
 
 
 def test_the_language_is_changed_by_hand_and_kept(dashboard, world):

@@ -1,5 +1,6 @@
 /** The widgets of a dashboard on its grid. On a phone they are one below the other, in the order in which they are read. */
 import { Suspense, useEffect, useRef, useState, type ReactNode } from "react";
+import { boardWords } from "../language/board-words";
 import { nameOf, type DraftWidget } from "./draft";
 import { GivenTitle } from "./given-title";
 import { inOrder } from "./place";
@@ -29,7 +30,7 @@ export function Shown({ widget }: { widget: DraftWidget }) {
   if (!isKind(kind)) {
     return (
       <NotYet title={nameOf(widget)} width={12}>
-        This page does not know the kind {kind}. It is kept as it is; reload the page to get a newer one.
+        {boardWords.unknownKind(kind)}
       </NotYet>
     );
   }
@@ -49,7 +50,7 @@ function Cell({ widget, children }: { widget: DraftWidget; children: ReactNode }
       ref={place}
       className="board-cell"
       style={placeOf(widget)}
-      {...(scrolls && { tabIndex: 0, role: "group", "aria-label": `${nameOf(widget)}, scrolls` })}
+      {...(scrolls && { tabIndex: 0, role: "group", "aria-label": boardWords.scrolls(nameOf(widget)) })}
     >
       {children}
     </div>

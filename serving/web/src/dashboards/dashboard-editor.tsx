@@ -5,6 +5,8 @@ import { useRef, useState } from "react";
 import { Button } from "react-aria-components/Button";
 import type { Dashboard } from "../gen/tributary/v1/dashboards_pb";
 import type { Refresh } from "../filters/search-state";
+import { boardWords } from "../language/board-words";
+import { words } from "../language/words";
 import { isConflict, reasonIn, useChange, useDashboard } from "./dashboard-queries";
 import { Missing } from "./dashboard-page";
 import { BoardDialog } from "./dialogs";
@@ -14,18 +16,9 @@ import { saveFile } from "./layout-file";
 import { MOST_WIDGETS, moveRows, put, type Area } from "./place";
 import { SettingsPanel } from "./settings-panel";
 import { useSteps } from "./steps";
-import { KIND_IDS, WIDGET_KINDS, type KindId } from "./widget-kinds";
+import { KIND_IDS, type KindId } from "./widget-kinds";
 import "./board.css";
 import "./editor.css";
-
-const REFRESH_NAMES: Readonly<Record<Refresh, string>> = {
-  live: "Live",
-  "60": "Every minute",
-  "300": "Every 5 minutes",
-  "900": "Every 15 minutes",
-  "3600": "Every hour",
-  off: "Never",
-};
 
 export function DashboardEditor() {
   const { dashboardId = "" } = useParams({ strict: false }) as { dashboardId?: string };
@@ -34,7 +27,7 @@ export function DashboardEditor() {
   if (!read.data) {
     return (
       <div className="skeleton" style={{ height: 240 }}>
-        <span className="hidden-text">Loading</span>
+        <span className="hidden-text">{words.common.loading}</span>
       </div>
     );
   }
@@ -56,7 +49,7 @@ function Editor({ dashboard }: { dashboard: Dashboard }) {
   useBlocker({
     enableBeforeUnload: dirty,
     // Filters are a part of the address and may change meanwhile.
-    shouldBlockFn: ({ current, next }) => dirty && current.pathname !== next.pathname && !window.confirm("Leave without saving the changes?"),
+    shouldBlockFn: ({ current, next }) => dirty && current.pathname !== next.pathname && !window.confirm(boardWords.editor.leave),
   });
   const chosen = draft.widgets.find(({ id }) => id === chosenId);
 
@@ -70,14 +63,14 @@ function Editor({ dashboard }: { dashboard: Dashboard }) {
     const widgets = Math.abs(rows) === 1 && present ? moveRows(from, id, present, rows) : put(from, id, area);
     set({ ...draft, widgets }, end ? undefined : `drag ${id}`);
     const moved = widgets.find((widget) => widget.id === id);
-    if (moved && end) setSaid(`${nameOf(moved)}: column ${moved.area.column + 1}, row ${moved.area.row + 1}, ${moved.area.width} wide, ${moved.area.height} high`);
+    if (moved && end) setSaid(boardWords.editor.lies(nameOf(moved), moved.area.column + 1, moved.area.row + 1, moved.area.width, moved.area.height));
   };
   const add = (kind: KindId) => {
     const added = addWidget(draft, kind);
     set(added.draft);
     setChosenId(added.id);
     setAdding(false);
-    setSaid(`${WIDGET_KINDS[kind].name} added`);
+    setSaid(boardWords.editor.added(boardWords.kinds[kind].name));
   };
   const save = () =>
     change.mutate(
@@ -95,34 +88,34 @@ function Editor({ dashboard }: { dashboard: Dashboard }) {
     <>
       <div className="board-head">
         <label className="board-title">
-          <span className="hidden-text">Title of the dashboard</span>
+          <span className="hidden-text">{boardWords.editor.title}</span>
           <input className="field" value={draft.title} maxLength={100} onChange={(event) => set({ ...draft, title: event.target.value }, "title")} />
         </label>
-        <div className="board-actions" role="toolbar" aria-label="Editing">
+        <div className="board-actions" role="toolbar" aria-label={boardWords.editor.toolbar}>
           <label className="board-refresh">
-            Read again
+            {words.shell.refresh}
             <select className="field" value={draft.refresh} onChange={(event) => set({ ...draft, refresh: event.target.value as Refresh })}>
-              {Object.entries(REFRESH_NAMES).map(([id, label]) => (
+              {Object.entries(words.refresh).map(([id, label]) => (
                 <option key={id} value={id}>
                   {label}
                 </option>
               ))}
             </select>
           </label>
-          <Button className="button button-icon" aria-label="Undo the last change" isDisabled={!undo} onPress={() => undo?.()}>
+          <Button className="button button-icon" aria-label={boardWords.editor.undo} isDisabled={!undo} onPress={() => undo?.()}>
             <Undo2 size={15} aria-hidden />
           </Button>
-          <Button className="button button-icon" aria-label="Make the change again" isDisabled={!redo} onPress={() => redo?.()}>
+          <Button className="button button-icon" aria-label={boardWords.editor.redo} isDisabled={!redo} onPress={() => redo?.()}>
             <Redo2 size={15} aria-hidden />
           </Button>
           <Button className="button" onPress={() => setAdding(true)} isDisabled={draft.widgets.length >= MOST_WIDGETS}>
-            <Plus size={15} aria-hidden /> Add widget
+            <Plus size={15} aria-hidden /> {boardWords.editor.add}
           </Button>
           <Button className="button" onPress={() => go(here)}>
-            {dirty ? "Discard" : "Done"}
+            {dirty ? boardWords.editor.discard : boardWords.editor.done}
           </Button>
           <Button className="button button-primary" isDisabled={!dirty || change.isPending || !draft.title.trim()} onPress={save}>
-            Save
+            {boardWords.editor.save}
           </Button>
         </div>
       </div>
@@ -130,12 +123,12 @@ function Editor({ dashboard }: { dashboard: Dashboard }) {
         <div className="board-message" data-tone="bad" role="alert">
           {isConflict(change.error) ? (
             <>
-              <span>Somebody else has saved this dashboard since you opened it. Your changes are still here, and not saved.</span>
-              <Button className="button button-small" onPress={() => change.mutate({ kind: "create", draft: { ...draft, title: `${draft.title.slice(0, 91)} (mine)` } }, { onSuccess: (made) => made && go(`/dashboards/${made.dashboardId}`) })}>
-                Save as a copy
+              <span>{boardWords.editor.conflict}</span>
+              <Button className="button button-small" onPress={() => change.mutate({ kind: "create", draft: { ...draft, title: boardWords.editor.mine(draft.title.slice(0, 91)) } }, { onSuccess: (made) => made && go(`/dashboards/${made.dashboardId}`) })}>
+                {boardWords.editor.saveCopy}
               </Button>
               <Button className="button button-small" onPress={() => saveFile(draft)}>
-                Export mine
+                {boardWords.editor.exportMine}
               </Button>
               <Button
                 className="button button-small"
@@ -146,7 +139,7 @@ function Editor({ dashboard }: { dashboard: Dashboard }) {
                   reset(newest);
                 }}
               >
-                Take theirs
+                {boardWords.editor.takeTheirs}
               </Button>
             </>
           ) : (
@@ -160,9 +153,9 @@ function Editor({ dashboard }: { dashboard: Dashboard }) {
       <div className="board-editor" data-panel={chosen ? true : undefined}>
         {draft.widgets.length === 0 ? (
           <div className="board-empty">
-            <p>Nothing here yet. Add a widget, then drag it by its bar, or use the arrow keys on its handles.</p>
+            <p>{boardWords.editor.empty}</p>
             <Button className="button button-primary" onPress={() => setAdding(true)}>
-              <Plus size={15} aria-hidden /> Add the first widget
+              <Plus size={15} aria-hidden /> {boardWords.editor.addFirst}
             </Button>
           </div>
         ) : (
@@ -175,15 +168,15 @@ function Editor({ dashboard }: { dashboard: Dashboard }) {
                 onChoose={() => setChosenId(widget.id)}
                 onArea={(area, end) => lay(widget.id, area, end)}
                 onDuplicate={() => {
-                  if (draft.widgets.length >= MOST_WIDGETS) return setSaid(`A dashboard has at most ${MOST_WIDGETS} widgets`);
+                  if (draft.widgets.length >= MOST_WIDGETS) return setSaid(boardWords.editor.most(MOST_WIDGETS));
                   const copy = duplicateWidget(draft, widget.id);
                   set(copy.draft);
                   setChosenId(copy.id);
-                  setSaid(`${nameOf(widget)} duplicated`);
+                  setSaid(boardWords.editor.duplicated(nameOf(widget)));
                 }}
                 onRemove={() => {
                   set(removeWidget(draft, widget.id));
-                  setSaid(`${nameOf(widget)} removed`);
+                  setSaid(boardWords.editor.removed(nameOf(widget)));
                 }}
               />
             ))}
@@ -198,13 +191,13 @@ function Editor({ dashboard }: { dashboard: Dashboard }) {
           />
         )}
       </div>
-      <BoardDialog title="Add a widget" open={adding} onClose={() => setAdding(false)}>
+      <BoardDialog title={boardWords.editor.addTitle} open={adding} onClose={() => setAdding(false)}>
         <ul className="kind-list">
           {KIND_IDS.map((kind) => (
             <li key={kind}>
               <Button className="kind" onPress={() => add(kind)}>
-                <strong>{WIDGET_KINDS[kind].name}</strong>
-                <span>{WIDGET_KINDS[kind].purpose}</span>
+                <strong>{boardWords.kinds[kind].name}</strong>
+                <span>{boardWords.kinds[kind].purpose}</span>
               </Button>
             </li>
           ))}

@@ -8,8 +8,10 @@ import { describe } from "../data/errors";
 import { toMs } from "../data/protobuf-time";
 import { useDashboardState } from "../filters/search-state";
 import { writeTime } from "../figures/format";
+import { boardWords } from "../language/board-words";
+import { words } from "../language/words";
 import { reasonIn, useChange, useDashboards } from "./dashboard-queries";
-import { BoardDialog, Refusal, ROLES } from "./dialogs";
+import { BoardDialog, Refusal } from "./dialogs";
 import { EMPTY, type Draft } from "./draft";
 import { FileProblem, readFile } from "./layout-file";
 import "./board.css";
@@ -29,7 +31,7 @@ export function DashboardList() {
     try {
       make(readFile(await chosen.text()), false);
     } catch (error) {
-      setProblem(error instanceof FileProblem ? `${chosen.name}: ${error.message}` : `${chosen.name} cannot be read.`);
+      setProblem(error instanceof FileProblem ? `${chosen.name}: ${error.message}` : boardWords.list.unreadable(chosen.name));
     }
   };
   const own = listed.data?.dashboards.filter(({ ownedByCaller }) => ownedByCaller) ?? [];
@@ -38,16 +40,16 @@ export function DashboardList() {
     <>
       <div className="board-head">
         <div>
-          <h2>Your dashboards</h2>
+          <h2>{boardWords.list.yours}</h2>
         </div>
         {listed.data?.mayCreate && (
           <div className="board-actions">
-            <input ref={file} type="file" accept="application/json,.json" hidden aria-label="Dashboard file" onChange={(event) => void read(event.target.files?.[0]).finally(() => (event.target.value = ""))} />
+            <input ref={file} type="file" accept="application/json,.json" hidden aria-label={boardWords.list.file} onChange={(event) => void read(event.target.files?.[0]).finally(() => (event.target.value = ""))} />
             <Button className="button" onPress={() => file.current?.click()}>
-              <FileUp size={15} aria-hidden /> Import
+              <FileUp size={15} aria-hidden /> {boardWords.list.import}
             </Button>
             <Button className="button button-primary" onPress={() => setMaking(true)}>
-              <Plus size={15} aria-hidden /> New dashboard
+              <Plus size={15} aria-hidden /> {boardWords.list.new}
             </Button>
           </div>
         )}
@@ -64,18 +66,18 @@ export function DashboardList() {
       )}
       {listed.isPending && (
         <div className="skeleton" style={{ height: 120 }}>
-          <span className="hidden-text">Loading</span>
+          <span className="hidden-text">{words.common.loading}</span>
         </div>
       )}
       {listed.data && own.length === 0 && (
         <div className="board-empty">
-          <p>{listed.data.mayCreate ? "You have no dashboard of your own yet. Make one from any widget, or import a file." : "Your role makes no dashboards of its own."}</p>
+          <p>{listed.data.mayCreate ? boardWords.list.noneYet : boardWords.list.mayNot}</p>
         </div>
       )}
       <Cards dashboards={own} />
-      {others.length > 0 && <h2 className="board-section">Shared with you</h2>}
+      {others.length > 0 && <h2 className="board-section">{boardWords.list.shared}</h2>}
       <Cards dashboards={others} />
-      {listed.data?.more && <p className="muted">Only the last 200 that were changed are listed.</p>}
+      {listed.data?.more && <p className="muted">{boardWords.list.more}</p>}
       {making && <NewDialog onClose={() => setMaking(false)} onMake={(title) => make({ ...EMPTY, title }, true)} />}
     </>
   );
@@ -100,12 +102,13 @@ function Cards({ dashboards }: { dashboards: readonly Dashboard[] }) {
               </Link>
             </h3>
             <p>
-              {widgetCount} {widgetCount === 1 ? "widget" : "widgets"}, changed {writeTime(toMs(updatedAt) ?? 0, timeZone)}
+              {boardWords.widgets(widgetCount)}
+              {boardWords.list.changed(writeTime(toMs(updatedAt) ?? 0, timeZone))}
             </p>
           </div>
           <p>
             {sharedWith.length ? <Users size={12} aria-hidden /> : <Lock size={12} aria-hidden />}{" "}
-            {sharedWith.length ? sharedWith.map((role) => ROLES[role] ?? role).join(", ") : "Private"}
+            {sharedWith.length ? sharedWith.map((role) => boardWords.roles[role] ?? role).join(", ") : boardWords.list.private}
           </p>
         </li>
       ))}
@@ -117,7 +120,7 @@ function NewDialog({ onClose, onMake }: { onClose: () => void; onMake: (title: s
   const [title, setTitle] = useState("");
   const [refused, setRefused] = useState(false);
   return (
-    <BoardDialog title="New dashboard" open onClose={onClose}>
+    <BoardDialog title={boardWords.list.new} open onClose={onClose}>
       <form
         style={{ display: "contents" }}
         onSubmit={(event) => {
@@ -128,16 +131,16 @@ function NewDialog({ onClose, onMake }: { onClose: () => void; onMake: (title: s
         }}
       >
         <label>
-          Title
+          {boardWords.list.title}
           <input className="field" value={title} maxLength={100} autoFocus onChange={(event) => setTitle(event.target.value)} aria-invalid={refused || undefined} />
         </label>
-        {refused && <Refusal>A dashboard needs a title.</Refusal>}
+        {refused && <Refusal>{boardWords.list.needsTitle}</Refusal>}
         <div className="board-end">
           <Button className="button" onPress={onClose}>
-            Cancel
+            {words.common.cancel}
           </Button>
           <Button className="button button-primary" type="submit">
-            Create
+            {boardWords.list.create}
           </Button>
         </div>
       </form>

@@ -6,9 +6,11 @@ import { Button } from "react-aria-components/Button";
 import type { Dashboard } from "../gen/tributary/v1/dashboards_pb";
 import { describe } from "../data/errors";
 import { DefaultRefresh } from "../data/selection";
+import { boardWords } from "../language/board-words";
+import { words } from "../language/words";
 import { Board } from "./board";
 import { reasonIn, useChange, useDashboard } from "./dashboard-queries";
-import { BoardDialog, HistoryDialog, Refusal, ROLES, ShareDialog } from "./dialogs";
+import { BoardDialog, HistoryDialog, Refusal, ShareDialog } from "./dialogs";
 import { readDraft } from "./draft";
 import { saveFile } from "./layout-file";
 import "./board.css";
@@ -20,7 +22,7 @@ export function DashboardPage() {
   if (read.isError) return <Missing error={read.error} />;
   return (
     <div className="skeleton" style={{ height: 240 }}>
-      <span className="hidden-text">Loading</span>
+      <span className="hidden-text">{words.common.loading}</span>
     </div>
   );
 }
@@ -32,7 +34,7 @@ export function Missing({ error }: { error: Error }) {
       <strong>{title}</strong>
       <p>{detail}</p>
       <Link to={"/dashboards" as never} search={((before: object) => before) as never}>
-        All dashboards
+        {boardWords.page.all}
       </Link>
     </div>
   );
@@ -52,32 +54,32 @@ function Open({ dashboard }: { dashboard: Dashboard }) {
         <div>
           <h2>{dashboard.title}</h2>
           <p>
-            {dashboard.sharedWith.length ? `Shared with ${dashboard.sharedWith.map((role) => (ROLES[role] ?? role).toLowerCase()).join(", ")}` : "Private"}
-            {!dashboard.ownedByCaller && ", made by somebody else"}. Version {dashboard.version}.
+            {dashboard.sharedWith.length ? boardWords.page.sharedWith(dashboard.sharedWith.map((role) => boardWords.roles[role] ?? role).join(", ")) : boardWords.list.private}
+            {!dashboard.ownedByCaller && boardWords.page.byAnother}. {boardWords.page.version(dashboard.version)}
           </p>
         </div>
-        <div className="board-actions" role="toolbar" aria-label="Dashboard">
+        <div className="board-actions" role="toolbar" aria-label={boardWords.page.toolbar}>
           {dashboard.mayEdit && (
             <Button className="button button-primary" onPress={() => go(`/dashboards/${id}/edit`)}>
-              <Pencil size={15} aria-hidden /> Edit
+              <Pencil size={15} aria-hidden /> {boardWords.page.edit}
             </Button>
           )}
           {dashboard.mayShare && (
             <Button className="button" onPress={() => setDialog("share")}>
-              <Share2 size={15} aria-hidden /> Share
+              <Share2 size={15} aria-hidden /> {boardWords.page.share}
             </Button>
           )}
           <Button className="button" onPress={() => setDialog("history")}>
-            <History size={15} aria-hidden /> Versions
+            <History size={15} aria-hidden /> {boardWords.page.versions}
           </Button>
           <Button className="button" onPress={() => change.mutate({ kind: "duplicate", id }, { onSuccess: (made) => made && go(`/dashboards/${made.dashboardId}`) })}>
-            <Copy size={15} aria-hidden /> Duplicate
+            <Copy size={15} aria-hidden /> {boardWords.page.duplicate}
           </Button>
           <Button className="button" onPress={() => saveFile(draft)}>
-            <FileDown size={15} aria-hidden /> Export
+            <FileDown size={15} aria-hidden /> {boardWords.page.export}
           </Button>
           {dashboard.mayEdit && (
-            <Button className="button button-icon" aria-label="Delete" onPress={() => setDialog("delete")}>
+            <Button className="button button-icon" aria-label={boardWords.page.delete} onPress={() => setDialog("delete")}>
               <Trash2 size={15} aria-hidden />
             </Button>
           )}
@@ -88,23 +90,23 @@ function Open({ dashboard }: { dashboard: Dashboard }) {
           {reasonIn(change.error)}
         </p>
       )}
-      {draft.widgets.length ? <Board widgets={draft.widgets} /> : <div className="board-empty">This dashboard has no widgets yet.</div>}
+      {draft.widgets.length ? <Board widgets={draft.widgets} /> : <div className="board-empty">{boardWords.page.empty}</div>}
       {dialog === "share" && <ShareDialog dashboard={dashboard} onClose={close} />}
       {dialog === "history" && <HistoryDialog dashboard={dashboard} onClose={close} />}
       {dialog === "delete" && (
-        <BoardDialog title={`Delete ${dashboard.title}?`} open onClose={close}>
-          <p>It is deleted with all its versions, for everybody who sees it. Export it first to keep a copy.</p>
+        <BoardDialog title={boardWords.page.deleteTitle(dashboard.title)} open onClose={close}>
+          <p>{boardWords.page.deleteText}</p>
           {change.isError && <Refusal>{reasonIn(change.error)}</Refusal>}
           <div className="board-end">
             <Button className="button" onPress={close}>
-              Cancel
+              {words.common.cancel}
             </Button>
             <Button
               className="button button-primary"
               isDisabled={change.isPending}
               onPress={() => change.mutate({ kind: "delete", id, expectedVersion: dashboard.version }, { onSuccess: () => go("/dashboards") })}
             >
-              Delete
+              {boardWords.page.delete}
             </Button>
           </div>
         </BoardDialog>

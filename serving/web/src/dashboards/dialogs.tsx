@@ -5,16 +5,9 @@ import type { Dashboard } from "../gen/tributary/v1/dashboards_pb";
 import { toMs } from "../data/protobuf-time";
 import { useDashboardState } from "../filters/search-state";
 import { writeTime } from "../figures/format";
+import { boardWords } from "../language/board-words";
+import { words } from "../language/words";
 import { reasonIn, useChange, useVersions } from "./dashboard-queries";
-
-/** Roles of a tenant that a dashboard can be shared with. */
-export const ROLES: Readonly<Record<string, string>> = {
-  admin: "Administrators",
-  cmo: "Chief marketing officers",
-  marketing_director: "Marketing directors",
-  marketing_analyst: "Marketing analysts",
-  viewer: "Viewers",
-};
 
 export function BoardDialog({ title, open, onClose, children }: { title: string; open: boolean; onClose: () => void; children: ReactNode }) {
   return (
@@ -33,10 +26,10 @@ export function ShareDialog({ dashboard, onClose }: { dashboard: Dashboard; onCl
   const [roles, setRoles] = useState<readonly string[]>(dashboard.sharedWith);
   const change = useChange();
   return (
-    <BoardDialog title={`Share ${dashboard.title}`} open onClose={onClose}>
+    <BoardDialog title={boardWords.page.shareTitle(dashboard.title)} open onClose={onClose}>
       <fieldset>
-        <legend>Whoever has one of these roles sees the dashboard and may copy it. They see only figures that their role allows.</legend>
-        {Object.entries(ROLES).map(([role, name]) => (
+        <legend>{boardWords.page.shareText}</legend>
+        {Object.entries(boardWords.roles).map(([role, name]) => (
           <label key={role} className="check">
             <input
               type="checkbox"
@@ -50,14 +43,14 @@ export function ShareDialog({ dashboard, onClose }: { dashboard: Dashboard; onCl
       {change.isError && <Refusal>{reasonIn(change.error)}</Refusal>}
       <div className="board-end">
         <Button className="button" onPress={onClose}>
-          Cancel
+          {words.common.cancel}
         </Button>
         <Button
           className="button button-primary"
           isDisabled={change.isPending}
           onPress={() => change.mutate({ kind: "share", id: dashboard.dashboardId, roles: [...roles] }, { onSuccess: onClose })}
         >
-          {roles.length ? "Share" : "Keep private"}
+          {roles.length ? boardWords.page.share : boardWords.page.keepPrivate}
         </Button>
       </div>
     </BoardDialog>
@@ -70,30 +63,30 @@ export function HistoryDialog({ dashboard, onClose }: { dashboard: Dashboard; on
   const change = useChange();
   const { dashboardId: id, version: newest } = dashboard;
   return (
-    <BoardDialog title="Versions" open onClose={onClose}>
+    <BoardDialog title={boardWords.page.versions} open onClose={onClose}>
       {versions.isError && <Refusal>{reasonIn(versions.error)}</Refusal>}
       {change.isError && <Refusal>{reasonIn(change.error)}</Refusal>}
       <ul className="version-list">
         {(versions.data ?? []).map(({ version, title, changedAt, changedByCaller, restoredFrom, widgetCount }) => (
           <li key={version}>
             <span>
-              Version {version}: {title}
+              {boardWords.page.versionOf(version, title)}
               <small>
-                {writeTime(toMs(changedAt) ?? 0, timeZone)} by {changedByCaller ? "you" : "somebody else"}, {widgetCount} {widgetCount === 1 ? "widget" : "widgets"}
-                {restoredFrom > 0 && `, restored from version ${restoredFrom}`}
+                {boardWords.page.change(writeTime(toMs(changedAt) ?? 0, timeZone), changedByCaller, widgetCount)}
+                {restoredFrom > 0 && boardWords.page.restoredFrom(restoredFrom)}
               </small>
             </span>
             {version === newest ? (
-              <span className="muted">Newest</span>
+              <span className="muted">{boardWords.page.newest}</span>
             ) : (
               dashboard.mayEdit && (
                 <Button
                   className="button button-small"
-                  aria-label={`Restore version ${version}`}
+                  aria-label={boardWords.page.restoreOne(version)}
                   isDisabled={change.isPending}
                   onPress={() => change.mutate({ kind: "restore", id, version, expectedVersion: newest }, { onSuccess: onClose })}
                 >
-                  Restore
+                  {boardWords.page.restore}
                 </Button>
               )
             )}
@@ -102,7 +95,7 @@ export function HistoryDialog({ dashboard, onClose }: { dashboard: Dashboard; on
       </ul>
       <div className="board-end">
         <Button className="button" onPress={onClose}>
-          Close
+          {words.common.close}
         </Button>
       </div>
     </BoardDialog>

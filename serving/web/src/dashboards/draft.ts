@@ -2,6 +2,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Dashboard, DashboardLayoutSchema } from "../gen/tributary/v1/dashboards_pb";
 import type { MetricId } from "../figures/metrics";
+import { boardWords } from "../language/board-words";
 import type { Refresh } from "../filters/search-state";
 import { compact, freePlace, type Placed } from "./place";
 import { isKind, WIDGET_KINDS, type KindId, type Settings } from "./widget-kinds";
@@ -67,7 +68,7 @@ export function addWidget(draft: Draft, kind: KindId): { draft: Draft; id: strin
   const id = freeId(draft.widgets, kind);
   const settings: Settings = {};
   if (required.includes("metric")) settings.metric = "revenue";
-  if (required.includes("text")) settings.text = "What to look for here";
+  if (required.includes("text")) settings.text = boardWords.editor.newNote;
   const widget: DraftWidget = { id, kind, title: "", area: freePlace(draft.widgets, size[0], size[1]), settings };
   return { draft: { ...draft, widgets: [...draft.widgets, widget] }, id };
 }
@@ -84,7 +85,7 @@ export function removeWidget(draft: Draft, id: string): Draft {
 }
 
 export function nameOfKind(kind: string): string {
-  return isKind(kind) ? WIDGET_KINDS[kind].name : kind;
+  return isKind(kind) ? boardWords.kinds[kind].name : kind;
 }
 
 export const nameOf = ({ title, kind }: DraftWidget): string => title || nameOfKind(kind);

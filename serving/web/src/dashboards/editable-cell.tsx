@@ -4,6 +4,7 @@ import { Copy, Grip, MoveDiagonal2, Trash2 } from "lucide-react";
 import { useRef, type ReactNode, type RefObject } from "react";
 import { useMove } from "react-aria/useMove";
 import { Button } from "react-aria-components/Button";
+import { boardWords } from "../language/board-words";
 import { placeOf, Shown } from "./board";
 import { nameOf, type DraftWidget } from "./draft";
 import type { Area } from "./place";
@@ -30,17 +31,17 @@ export function EditableCell({ widget, chosen, onChoose, onArea, onDuplicate, on
   return (
     <div ref={cell} className="board-cell board-edited" data-chosen={chosen || undefined} style={placeOf(widget)} role="group" aria-label={name}>
       <div className="board-bar">
-        <Handle label={`Move ${name} with the arrow keys`} className="board-move" moving={move} onPress={onChoose}>
+        <Handle label={boardWords.editor.move(name)} className="board-move" moving={move} onPress={onChoose}>
           <Grip size={14} aria-hidden />
           <span>{name}</span>
         </Handle>
-        <Button className="button button-quiet button-icon button-small" aria-label={`Settings of ${name}`} aria-pressed={chosen} onPress={onChoose}>
+        <Button className="button button-quiet button-icon button-small" aria-label={boardWords.settings.of(name)} aria-pressed={chosen} onPress={onChoose}>
           <span aria-hidden>…</span>
         </Button>
-        <Button className="button button-quiet button-icon button-small" aria-label={`Duplicate ${name}`} onPress={onDuplicate}>
+        <Button className="button button-quiet button-icon button-small" aria-label={boardWords.editor.duplicateOne(name)} onPress={onDuplicate}>
           <Copy size={14} aria-hidden />
         </Button>
-        <Button className="button button-quiet button-icon button-small" aria-label={`Remove ${name}`} onPress={onRemove}>
+        <Button className="button button-quiet button-icon button-small" aria-label={boardWords.editor.remove(name)} onPress={onRemove}>
           <Trash2 size={14} aria-hidden />
         </Button>
       </div>
@@ -48,7 +49,7 @@ export function EditableCell({ widget, chosen, onChoose, onArea, onDuplicate, on
       <div className="board-preview" inert>
         <Shown widget={widget} />
       </div>
-      <Handle label={`Resize ${name} with the arrow keys`} className="board-resize" moving={resize} onPress={onChoose}>
+      <Handle label={boardWords.editor.resize(name)} className="board-resize" moving={resize} onPress={onChoose}>
         <MoveDiagonal2 size={14} aria-hidden />
       </Handle>
     </div>

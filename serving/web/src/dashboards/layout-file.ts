@@ -4,6 +4,7 @@ import { fromJson, toJson, type JsonValue } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import { DashboardLayoutSchema } from "../gen/tributary/v1/dashboards_pb";
 import { METRICS } from "../figures/metrics";
+import { boardWords } from "../language/board-words";
 import { readDraft, writeLayout, type Draft } from "./draft";
 import { LEAST, COLUMNS, MOST_WIDGETS, overlap, TALLEST } from "./place";
 import { isKind, KIND_IDS, WIDGET_KINDS, type Setting } from "./widget-kinds";
@@ -22,13 +23,13 @@ export function writeFile(draft: Draft): string {
 
 /** Throws FileProblem. */
 export function readFile(text: string): Draft {
-  if (new TextEncoder().encode(text).length > MOST_BYTES) throw new FileProblem(`The file is larger than ${MOST_BYTES / 1024} KiB.`);
+  if (new TextEncoder().encode(text).length > MOST_BYTES) throw new FileProblem(boardWords.file.tooLarge(MOST_BYTES / 1024));
   const file = parse(text);
-  if (file.format !== FORMAT) throw new FileProblem(`format: must be "${FORMAT}".`);
-  if (file.format_version !== FORMAT_VERSION) throw new FileProblem(`format_version: must be ${FORMAT_VERSION}.`);
-  if (typeof file.title !== "string" || !file.title.trim() || file.title.length > 100) throw new FileProblem("title: must have 1 to 100 characters.");
+  if (file.format !== FORMAT) throw new FileProblem(boardWords.file.mustBe("format", `"${FORMAT}"`));
+  if (file.format_version !== FORMAT_VERSION) throw new FileProblem(boardWords.file.mustBe("format_version", String(FORMAT_VERSION)));
+  if (typeof file.title !== "string" || !file.title.trim() || file.title.length > 100) throw new FileProblem(boardWords.file.titleLength);
   const unknown = Object.keys(file).find((key) => !["format", "format_version", "title", "layout"].includes(key));
-  if (unknown) throw new FileProblem(`${unknown}: is not known.`);
+  if (unknown) throw new FileProblem(boardWords.file.unknown(unknown));
   try {
     const layout = fromJson(DashboardLayoutSchema, (file.layout ?? {}) as JsonValue);
     const draft = readDraft({ title: file.title.trim(), layout } as Parameters<typeof readDraft>[0]);
@@ -37,7 +38,7 @@ export function readFile(text: string): Draft {
   } catch (error) {
     if (error instanceof FileProblem) throw error;
     const detail = error instanceof Error ? error.message.replace(/^cannot decode message tributary\.v1\./, "") : "";
-    throw new FileProblem(`layout: ${detail || "is not a layout"}.`);
+    throw new FileProblem(`layout: ${detail || boardWords.file.noLayout}.`);
   }
 }
 
@@ -46,28 +47,29 @@ function parse(text: string): Record<string, unknown> {
   try {
     file = JSON.parse(text);
   } catch {
-    throw new FileProblem("The file is not JSON.");
+    throw new FileProblem(boardWords.file.notJson);
   }
-  if (typeof file !== "object" || file === null || Array.isArray(file)) throw new FileProblem("The file must hold one JSON object.");
+  if (typeof file !== "object" || file === null || Array.isArray(file)) throw new FileProblem(boardWords.file.notObject);
   return file as Record<string, unknown>;
 }
 
 function check({ widgets }: Draft): void {
-  if (widgets.length > MOST_WIDGETS) throw new FileProblem(`layout.widgets: must not be more than ${MOST_WIDGETS}.`);
+  if (widgets.length > MOST_WIDGETS) throw new FileProblem(boardWords.file.mostWidgets(MOST_WIDGETS));
   widgets.forEach(({ id, kind, area, settings }, index) => {
     const path = `layout.widgets[${index}]`;
-    if (!isKind(kind)) throw new FileProblem(`${path}.kind: "${kind}" is not known; allowed: ${KIND_IDS.join(", ")}.`);
-    if (widgets.findIndex((other) => other.id === id) !== index) throw new FileProblem(`${path}.widget_id: "${id}" is used twice.`);
+    if (!isKind(kind)) throw new FileProblem(boardWords.file.unknownKind(path, kind, KIND_IDS.join(", ")));
+    if (widgets.findIndex((other) => other.id === id) !== index) throw new FileProblem(boardWords.file.usedTwice(path, id));
     if (area.width < LEAST || area.column < 0 || area.column + area.width > COLUMNS) {
-      throw new FileProblem(`${path}.area: must lie within ${COLUMNS} columns and be at least ${LEAST} wide.`);
+      throw new FileProblem(boardWords.file.columns(path, COLUMNS, LEAST));
     }
-    if (area.height < LEAST || area.height > TALLEST || area.row < 0) throw new FileProblem(`${path}.area: must be ${LEAST} to ${TALLEST} rows high.`);
+    if (area.height < LEAST || area.height > TALLEST || area.row < 0) throw new FileProblem(boardWords.file.rows(path, LEAST, TALLEST));
     const met = widgets.findIndex((other, earlier) => earlier < index && overlap(other.area, area));
-    if (met >= 0) throw new FileProblem(`${path}.area: overlaps layout.widgets[${met}].`);
-    const { required } = WIDGET_KINDS[kind];
+    if (met >= 0) throw new FileProblem(boardWords.file.overlaps(path, `layout.widgets[${met}]`));
+    const { required, addsUp } = WIDGET_KINDS[kind];
     const missing = required.find((name: Setting) => settings[name] === undefined);
-    if (missing) throw new FileProblem(`${path}.settings.${missing}: is required for the kind ${kind}.`);
-    if (settings.metric && !Object.hasOwn(METRICS, settings.metric)) throw new FileProblem(`${path}.settings.metric: "${settings.metric}" is not known.`);
+    if (missing) throw new FileProblem(boardWords.file.required(path, missing, kind));
+    if (settings.metric && !Object.hasOwn(METRICS, settings.metric)) throw new FileProblem(boardWords.file.unknownMetric(path, settings.metric));
+    if (addsUp && settings.metric && !METRICS[settings.metric].additive) throw new FileProblem(boardWords.file.doesNotAddUp(path, settings.metric, kind));
   });
 }
 

@@ -1,10 +1,15 @@
 /** What the frame of the page shows for custom dashboards, as `shell/templates.ts` has it for the five templates. */
 import { LayoutTemplate } from "lucide-react";
+import { words } from "../language/words";
 
 export const CUSTOM = {
   path: "/dashboards",
-  name: "Custom dashboards",
-  purpose: "Arranged by yourself and your colleagues",
+  get name() {
+    return words.templates.custom.name;
+  },
+  get purpose() {
+    return words.templates.custom.purpose;
+  },
   refresh: "300",
   icon: LayoutTemplate,
   key: "d",

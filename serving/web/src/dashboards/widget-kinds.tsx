@@ -1,5 +1,5 @@
-/** The widgets that a custom dashboard can show. A new kind: an entry here, and its line in `serving/handlers/widget_kinds.py`, which
- * decides what the server accepts; a test holds the two against each other. `show` gets a width only because the frame asks for one:
+/** The widgets that a custom dashboard can show. A new kind: an entry here, its name in `language/english-boards.ts`, and its line in
+ * `serving/handlers/widget_kinds.py`, which decides what the server accepts; a test holds the two against each other. `show` gets a width only because the frame asks for one:
  * the grid of the dashboard decides. Each is loaded when it is shown first. */
 import { lazy, type ReactNode } from "react";
 import type { MetricId } from "../figures/metrics";
@@ -15,12 +15,12 @@ export interface Settings {
 }
 
 export interface WidgetKind {
-  name: string;
-  purpose: string;
   /** Columns and rows of a new one. */
   size: readonly [width: number, height: number];
   required: readonly Setting[];
   optional: readonly Setting[];
+  /** Only metrics whose parts add up can be shown. */
+  addsUp?: true;
   show: (settings: Settings) => ReactNode;
 }
 
@@ -43,165 +43,205 @@ const Stages = lazy(async () => ({ default: (await import("../widgets/platform")
 const Stores = lazy(async () => ({ default: (await import("../widgets/platform")).Stores }));
 const QuarantineGauge = lazy(async () => ({ default: (await import("../widgets/platform")).QuarantineGauge }));
 const QuarantineReasons = lazy(async () => ({ default: (await import("../widgets/platform")).QuarantineReasons }));
+const KeyFigures = lazy(async () => ({ default: (await import("../widgets/key-figures")).KeyFigures }));
+const ForecastLine = lazy(async () => ({ default: (await import("../widgets/forecast-line")).ForecastLine }));
+const DrillDown = lazy(async () => ({ default: (await import("../widgets/drill-down")).DrillDown }));
+const Correlation = lazy(async () => ({ default: (await import("../widgets/correlation")).Correlation }));
+const JourneyFunnel = lazy(async () => ({ default: (await import("../widgets/journey-funnel")).JourneyFunnel }));
+const Cohort = lazy(async () => ({ default: (await import("../widgets/cohort")).Cohort }));
+const ConversionList = lazy(async () => ({ default: (await import("../widgets/conversion-list")).ConversionList }));
+const AttributionComparison = lazy(async () => ({ default: (await import("../widgets/attribution-comparison")).AttributionComparison }));
+const Anomalies = lazy(async () => ({ default: (await import("../widgets/anomalies")).Anomalies }));
+const DataQuality = lazy(async () => ({ default: (await import("../widgets/data-quality")).DataQuality }));
+const PlaceMap = lazy(async () => ({ default: (await import("../widgets/place-map")).PlaceMap }));
 
 const metricOf = ({ metric }: Settings): MetricId => metric ?? "revenue";
 
 const KINDS = {
   kpi: {
-    name: "Key figure",
-    purpose: "One metric, its change and its course",
     size: [3, 4],
     required: ["metric"],
     optional: [],
     show: (settings) => <KpiCard id={metricOf(settings)} />,
   },
   trend: {
-    name: "Trend",
-    purpose: "A metric over time, with the period before or by channel",
     size: [8, 8],
     required: [],
     optional: ["metric", "split"],
     show: ({ metric, split }) => <Trend width={12} {...(metric && { fixed: metric })} {...(split && { by: split })} />,
   },
   stacked_bars: {
-    name: "Stacked bars",
-    purpose: "A metric over time, stacked by channel",
     size: [6, 8],
     required: ["metric"],
     optional: [],
+    addsUp: true,
     show: (settings) => <StackedBars id={metricOf(settings)} width={12} />,
   },
   donut: {
-    name: "Share by channel",
-    purpose: "A metric divided among channels",
     size: [4, 8],
     required: ["metric"],
     optional: [],
+    addsUp: true,
     show: (settings) => <Donut id={metricOf(settings)} width={12} />,
   },
   top_campaigns: {
-    name: "Top campaigns",
-    purpose: "Campaigns in the order of a metric",
     size: [4, 8],
     required: ["metric"],
     optional: ["most"],
     show: ({ metric, most }) => <TopCampaigns id={metric ?? "revenue"} width={12} {...(most && { most })} />,
   },
   campaign_table: {
-    name: "Campaign table",
-    purpose: "Every campaign with its figures, sorted and paged",
     size: [12, 12],
     required: [],
     optional: [],
     show: () => <CampaignTable width={12} />,
   },
   heatmap: {
-    name: "Heatmap",
-    purpose: "A metric by weekday and hour",
     size: [7, 8],
     required: ["metric"],
     optional: [],
     show: (settings) => <Heatmap id={metricOf(settings)} width={12} />,
   },
   funnel: {
-    name: "Funnel",
-    purpose: "From impression to conversion",
     size: [4, 8],
     required: [],
     optional: [],
     show: () => <Funnel width={12} />,
   },
   score_gauge: {
-    name: "Performance score",
-    purpose: "The score on its scale from 0 to 100",
     size: [4, 8],
     required: [],
     optional: [],
     show: () => <ScoreGauge width={12} />,
   },
   attribution_models: {
-    name: "Attribution models",
-    purpose: "Credit by channel, models side by side",
     size: [12, 12],
     required: [],
     optional: [],
     show: () => <AttributionModels width={12} />,
   },
   live_conversions: {
-    name: "Live conversions",
-    purpose: "Conversions as they are attributed",
     size: [12, 9],
     required: [],
     optional: [],
     show: () => <LiveConversions width={12} />,
   },
   alert_timeline: {
-    name: "Alerts",
-    purpose: "Alerts that were raised and cleared",
     size: [6, 8],
     required: [],
     optional: [],
     show: () => <AlertTimeline width={12} />,
   },
   pulse: {
-    name: "Pulse",
-    purpose: "What happened in the newest five seconds",
     size: [12, 4],
     required: [],
     optional: [],
     show: () => <Pulse width={12} />,
   },
   current_windows: {
-    name: "Active now",
-    purpose: "Campaigns with events in the newest five seconds",
     size: [8, 10],
     required: [],
     optional: [],
     show: () => <CurrentWindows width={12} />,
   },
   record_counts: {
-    name: "Records",
-    purpose: "Records received, valid, quarantined and late",
     size: [12, 5],
     required: [],
     optional: [],
     show: () => <RecordCounts width={12} />,
   },
   stages: {
-    name: "Freshness of stages",
-    purpose: "How old the newest figure of each stage is",
     size: [4, 7],
     required: [],
     optional: [],
     show: () => <Stages width={12} />,
   },
   stores: {
-    name: "Stores",
-    purpose: "Whether the stores answer",
     size: [4, 7],
     required: [],
     optional: [],
     show: () => <Stores width={12} />,
   },
   quarantine_gauge: {
-    name: "Share quarantined",
-    purpose: "Quarantined records of those received",
     size: [4, 7],
     required: [],
     optional: [],
     show: () => <QuarantineGauge width={12} />,
   },
   quarantine_reasons: {
-    name: "Reasons of quarantine",
-    purpose: "Quarantined records by reason",
     size: [6, 8],
     required: [],
     optional: [],
     show: () => <QuarantineReasons width={12} />,
   },
+  key_figures: {
+    size: [12, 6],
+    required: [],
+    optional: [],
+    show: () => <KeyFigures width={12} />,
+  },
+  forecast_line: {
+    size: [12, 8],
+    required: ["metric"],
+    optional: [],
+    addsUp: true,
+    show: (settings) => <ForecastLine id={metricOf(settings)} width={12} />,
+  },
+  drill_down: {
+    size: [6, 8],
+    required: [],
+    optional: [],
+    show: () => <DrillDown width={12} />,
+  },
+  correlation: {
+    size: [6, 9],
+    required: [],
+    optional: [],
+    show: () => <Correlation width={12} />,
+  },
+  journey_funnel: {
+    size: [4, 8],
+    required: [],
+    optional: [],
+    show: () => <JourneyFunnel width={12} />,
+  },
+  cohort: {
+    size: [8, 9],
+    required: [],
+    optional: [],
+    show: () => <Cohort width={12} />,
+  },
+  conversion_list: {
+    size: [12, 10],
+    required: [],
+    optional: [],
+    show: () => <ConversionList width={12} />,
+  },
+  attribution_comparison: {
+    size: [12, 9],
+    required: [],
+    optional: [],
+    show: () => <AttributionComparison width={12} />,
+  },
+  anomalies: {
+    size: [6, 7],
+    required: [],
+    optional: [],
+    show: () => <Anomalies width={12} />,
+  },
+  data_quality: {
+    size: [6, 7],
+    required: [],
+    optional: [],
+    show: () => <DataQuality width={12} />,
+  },
+  place_map: {
+    size: [12, 4],
+    required: [],
+    optional: [],
+    show: () => <PlaceMap width={12} />,
+  },
   note: {
-    name: "Note",
-    purpose: "Words of your own",
     size: [4, 4],
     required: ["text"],
     optional: [],

@@ -296,6 +296,6 @@ export const englishWidgets = {
     automation: "Automated actions",
     automationText: "No rule acts on campaigns yet: budgets, bids and creatives are not changed by this system, so there is nothing to list. Alerts are raised and cleared as shown here.",
     forecast: "Forecast of revenue and budget",
-    forecastText: "No trained model forecasts yet. Below is a projection by weekday, whose rule and error stand beside it, and the course so far against the period before.",
+    forecastText: "No trained model forecasts yet. The projections of this page follow a rule by weekday, which stands beside them with its error.",
   },
 };

@@ -297,6 +297,6 @@ export const germanWidgets: typeof englishWidgets = {
     automation: "Automatische Eingriffe",
     automationText: "Noch greift keine Regel in Kampagnen ein: Budgets, Gebote und Werbemittel ändert dieses System nicht, also gibt es nichts aufzulisten. Meldungen werden geöffnet und erledigt wie hier gezeigt.",
     forecast: "Vorhersage von Umsatz und Budget",
-    forecastText: "Noch sagt kein trainiertes Modell voraus. Unten steht eine Fortschreibung nach Wochentag, mit Regel und Fehler daneben, und der Verlauf gegen den Zeitraum davor.",
+    forecastText: "Noch sagt kein trainiertes Modell voraus. Die Fortschreibungen dieser Seite folgen einer Regel nach Wochentag, die mit ihrem Fehler daneben steht.",
   },
 };
