@@ -25,6 +25,14 @@ DATABASE = "web_tests"
 # The machine is shared: what is waited for may take this long, and is waited for no longer than it takes.
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
+# What the browser says its user prefers, by the theme that follows from it.
+PREFERENCES = {
+    "light": {"color_scheme": "light", "contrast": "no-preference"},
+    "dark": {"color_scheme": "dark"},
+    "contrast": {"contrast": "more"},
+}
+# The rules of axe-core up to WCAG 2.2 AA whose outcome depends on colours.
+COLOUR_RULES = ["color-contrast", "link-in-text-block"]
 CHROMIUM = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 CHROMIUM += ["--disable-component-update", "--disable-sync"]
 
@@ -160,16 +168,43 @@ class Dashboard:
         expect(self.page.locator(".widget").first).to_be_visible()
         expect(self.page.locator(".skeleton, [data-stale]")).to_have_count(0)
 
+    def until(self, condition: str) -> None:
+        """Wait until an expression of JavaScript is true, as seen at each frame of the page."""
+        # Playwright's own wait_for_function makes a function of a text, which the content policy forbids.
+        met = self.page.evaluate(
+            f"""async () => {{
+              const end = performance.now() + {PATIENCE_MS};
+              while (!({condition})) {{
+                if (performance.now() > end) return false;
+                await new Promise(requestAnimationFrame);
+              }}
+              return true;
+            }}"""
+        )
+        assert met, f"{condition} did not become true"
+
     def raw(self, name: str) -> float:
         """Return the figure of a test id as it was read, unrounded."""
         return float(self.page.get_by_test_id(name).get_attribute("data-raw"))
 
-    def audit(self, axe: str) -> list[str]:
-        """Return what axe-core finds wrong, one line a violation."""
+    def prefer(self, theme: str) -> None:
+        """Let the browser say that its user prefers a theme from now on, and wait until the page has followed."""
+        self.page.emulate_media(**PREFERENCES["light"] | PREFERENCES[theme])
+        expect(self.page.locator("html")).to_have_attribute("data-theme", theme)
+        # Colours on their way to others are neither theme's.
+        self.until("document.getAnimations().every((one) => one.playState !== 'running')")
+
+    def audit(self, axe: str, *, colours: bool = False) -> list[str]:
+        """Return what axe-core finds wrong, one line a violation; only by the rules of colour if `colours`."""
         # The content policy of the page forbids the injection of scripts: axe is evaluated by the debugger instead.
-        self.page.evaluate(axe)
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(axe)
         found = self.page.evaluate(
-            "async () => (await window.axe.run(document, {resultTypes: ['violations']})).violations"
+            """async (rules) => {
+              const only = rules.length ? { runOnly: { type: "rule", values: rules } } : {};
+              return (await window.axe.run(document, { resultTypes: ["violations"], ...only })).violations;
+            }""",
+            COLOUR_RULES if colours else [],
         )
         return [
             f"{one['id']}: {one['help']}: {node['target']} {node['html'][:160]}"

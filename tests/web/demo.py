@@ -45,7 +45,10 @@ def main() -> None:
             ports = ["--clickhouse", str(stores[0].port), "--redis", str(stores[1].port), "--http", str(port)]
             ports += ["--relational-url", f"sqlite:///{folder}/dashboards.sqlite"]
             command = [sys.executable, "-m", "tests.web.serving_process", "--database", "web_demo", *ports]
-            serving = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
+            serving = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            # Says where it listens once it does: whoever reads the address below may open it at once.
+            if not serving.stdout.readline():
+                raise SystemExit("serving did not start: see above")
             print(json.dumps({"address": f"http://127.0.0.1:{port}", "tenant": TENANT}), flush=True)
             send(serving, arguments.updates_per_second)
         except KeyboardInterrupt:

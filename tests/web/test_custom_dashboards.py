@@ -10,7 +10,7 @@ import uuid
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.conftest import SCREENSHOTS, Dashboard
+from tests.web.conftest import PREFERENCES, SCREENSHOTS, Dashboard
 
 
 def make(dashboard, title):
@@ -106,6 +106,32 @@ def test_a_widget_is_dragged_and_dropped(dashboard, world, title):
     assert place(page, "Note") == (4, 1, 4, 4)
 
 
+HEIGHT_OF_THE_CHART = "(document.querySelector('.chart canvas')?.clientHeight ?? 0)"
+ROW_PX = 56
+
+
+def test_a_chart_fills_its_cell_and_grows_with_it(dashboard, world, title):
+    make(dashboard, title)
+    page = dashboard.page
+    add(page, "Projection")
+    dashboard.until(f"{HEIGHT_OF_THE_CHART} > 0")
+    before = page.evaluate(HEIGHT_OF_THE_CHART)
+    settings = page.get_by_role("complementary", name="Settings of Projection")
+    # A ratio has no parts that could be projected by adding up days.
+    expect(settings.get_by_label("Metric").locator("option")).to_have_count(5)
+    settings.get_by_label("Metric").select_option("clicks")
+    for _ in range(4):
+        settings.get_by_role("button", name="Height: more").click()
+    expect(settings.get_by_role("group", name="Height").locator("output")).to_have_text("12")
+    dashboard.until(f"{HEIGHT_OF_THE_CHART} >= {before + 4 * ROW_PX - 1}")
+    save(page)
+    expect(page.get_by_role("article", name="Clicks, projected")).to_be_visible()
+    # Nothing is left to scroll, and the chart is the greater part of its cell.
+    cell = "document.querySelector('.board-cell')"
+    dashboard.until(f"{cell}.scrollHeight <= {cell}.clientHeight + 1")
+    dashboard.until(f"{HEIGHT_OF_THE_CHART} > {cell}.clientHeight / 2")
+
+
 def test_two_who_save_the_same_dashboard_do_not_overwrite_each_other(dashboard, new_context, serving, world, title):
     make(dashboard, title)
     page = dashboard.page
@@ -173,23 +199,27 @@ def test_a_file_goes_out_and_comes_in_and_a_wrong_one_is_refused_in_words(dashbo
     expect(page.get_by_role("article", name="Note")).to_be_visible()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_of_it_is_accessible(theme, new_context, serving, world, title, axe):
-    dashboard = Dashboard(new_context(color_scheme=theme), serving.address)
-    make(dashboard, title)
+def test_every_page_of_it_is_accessible(new_context, serving, world, title, axe):
+    dashboard = Dashboard(new_context(**PREFERENCES["light"]), serving.address)
     page = dashboard.page
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+
+    def look(name):
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        for theme in ("light", "dark"):
+            dashboard.prefer(theme)
+            page.screenshot(path=SCREENSHOTS / f"custom-{name}-{theme}.png", full_page=True)
+            assert dashboard.audit(axe, colours=theme != "light") == []
+        dashboard.prefer("light")
+
+    make(dashboard, title)
     for kind in ("Key figure", "Trend", "Funnel", "Note"):
         add(page, kind)
     dashboard.filled()
-    page.screenshot(path=SCREENSHOTS / f"custom-editor-{theme}.png", full_page=True)
-    assert dashboard.audit(axe) == []
+    look("editor")
     save(page)
     dashboard.filled()
-    page.screenshot(path=SCREENSHOTS / f"custom-board-{theme}.png", full_page=True)
-    assert dashboard.audit(axe) == []
+    look("board")
     page.get_by_role("link", name="Custom dashboards").click()
     expect(page.get_by_role("link", name=title)).to_be_visible()
-    page.screenshot(path=SCREENSHOTS / f"custom-list-{theme}.png", full_page=True)
-    assert dashboard.audit(axe) == []
+    look("list")
     assert dashboard.errors == []

@@ -2,10 +2,12 @@
  * table beside it. */
 import type { ECharts, EChartsCoreOption } from "echarts/core";
 import { useEffect, useRef } from "react";
+import { ownHeight } from "./own-height";
 import "./chart.css";
 
 interface Props {
   option: EChartsCoreOption;
+  /** Its least height; it grows with its widget. */
   height: number;
   /** What the chart shows, for those who do not see it. */
   label: string;
@@ -42,7 +44,7 @@ export function Chart({ option, height, label, onPick }: Props) {
     chart.current?.setOption(option, { notMerge: true });
   }, [option]);
   return (
-    <div className="chart" role="img" aria-label={label} style={{ height }}>
+    <div className="chart" role="img" aria-label={label} style={ownHeight(height)}>
       <div ref={place} aria-hidden className="chart-canvas" />
     </div>
   );

@@ -59,7 +59,7 @@ export function frame(steps: string[], colours: Colours, writeValue: (value: num
       type: "value",
       splitNumber: 4,
       axisLabel: { ...label, formatter: writeValue },
-      splitLine: { lineStyle: { color: colours.of("--line") } },
+      splitLine: { lineStyle: { color: colours.of("--chart-grid") } },
     },
     tooltip: {
       trigger: "axis",

@@ -36,7 +36,7 @@ export function write(value: number | undefined, unit: Unit, style: Style = {}):
         ? formatter({ notation: "compact", maximumFractionDigits: 1 }).format(value)
         : formatter({ maximumFractionDigits: 0 }).format(value);
     case "share":
-      return formatter({ style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 2 }).format(value);
+      return share(value);
     case "ratio":
       return formatter({ minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(value);
     case "score":
@@ -44,12 +44,29 @@ export function write(value: number | undefined, unit: Unit, style: Style = {}):
   }
 }
 
+/** Three digits, so that figures below one another can be compared; nothing and all need none behind the point. */
+function share(value: number): string {
+  const size = Math.abs(value);
+  const digits = size === 0 || size === 1 ? 0 : size < 0.1 ? 2 : 1;
+  return formatter({ style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+}
+
+/** A mark that a share is held against: as round as it was set. */
+export function writeMark(value: number): string {
+  return formatter({ style: "percent", maximumFractionDigits: 1 }).format(value);
+}
+
 function money(micros: number, { currency, short }: Style): string {
   const value = micros / MICROS;
-  const options: Intl.NumberFormatOptions = short
-    ? { notation: "compact", maximumFractionDigits: Math.abs(value) < 1000 ? 2 : 1 }
-    : { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+  const options: Intl.NumberFormatOptions = short ? shortMoney(value) : { minimumFractionDigits: 2, maximumFractionDigits: 2 };
   return formatter(currency ? { ...options, style: "currency", currency } : options).format(value);
+}
+
+/** Cents only where they matter: not for whole amounts, and not from a hundred on. */
+function shortMoney(value: number): Intl.NumberFormatOptions {
+  if (Math.abs(value) >= 999.5) return { notation: "compact", maximumFractionDigits: 1 };
+  const digits = Number.isInteger(value) || Math.abs(value) >= 100 ? 0 : 2;
+  return { minimumFractionDigits: digits, maximumFractionDigits: digits };
 }
 
 /** The exact amount, to the last micro, for tables that are exported. */

@@ -8,9 +8,6 @@ import { NotYet } from "../widgets/widget";
 export function Forecasting() {
   return (
     <div className="grid">
-      <NotYet title={words.notYet.forecast} width={12}>
-        {words.notYet.forecastText}
-      </NotYet>
       <KpiCard id="revenue" />
       <KpiCard id="spend" />
       <KpiCard id="roas" />
@@ -21,6 +18,9 @@ export function Forecasting() {
       <Trend width={6} fixed="spend" />
       <StackedBars id="revenue" width={6} />
       <StackedBars id="conversions" width={6} />
+      <NotYet title={words.notYet.forecast} width={12}>
+        {words.notYet.forecastText}
+      </NotYet>
     </div>
   );
 }

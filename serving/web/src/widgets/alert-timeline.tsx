@@ -1,6 +1,7 @@
 /** Alerts as a timeline: when each was opened, how long it lasted, and what it says. */
 import { AlertOctagon, AlertTriangle, CircleCheck, Info } from "lucide-react";
 import type { UseQueryResult } from "@tanstack/react-query";
+import { ownHeight } from "../charts/own-height";
 import { AlertSeverity, AlertState, type Alert } from "../gen/tributary/v1/alerts_pb";
 import type { Answer } from "../data/campaign-queries";
 import { useLiveAlerts } from "../data/live";
@@ -69,8 +70,8 @@ export function AlertTimeline({ width, height = 300 }: { width: Width; height?: 
             { text: alert.rule },
             { text: alert.campaignId },
             { text: alert.metric },
-            { text: writeMetric(alert.metric, alert.value), raw: alert.value },
-            { text: writeMetric(alert.metric, alert.threshold), raw: alert.threshold },
+            { text: `${nameOf(alert.metric)} ${written(alert.metric, alert.value)}`, raw: alert.value },
+            { text: written(alert.metric, alert.threshold), raw: alert.threshold },
             { text: alert.message },
           ],
         })),
@@ -79,7 +80,7 @@ export function AlertTimeline({ width, height = 300 }: { width: Width; height?: 
       {(alerts, { span }) => (
         <>
           <Strip alerts={alerts} start={span.start} end={Math.max(span.end, span.start + 1)} timeZone={timeZone} />
-          <ul className="alerts" style={{ maxHeight: height - 60 }} tabIndex={0} aria-label={words.alerts.title}>
+          <ul className="alerts" style={ownHeight(height - 60)} tabIndex={0} aria-label={words.alerts.title}>
             {alerts.slice(0, MOST).map((alert) => (
               <Entry key={alert.alertId} alert={alert} timeZone={timeZone} />
             ))}
@@ -122,7 +123,7 @@ function Entry({ alert, timeZone }: { alert: Alert; timeZone: string }) {
           <strong>{alert.message || alert.rule.replaceAll("_", " ")}</strong>
         </p>
         <p className="muted">
-          {raised ? words.alerts.severities[word] : words.alerts.clearedWord} · {words.alerts.against(writeMetric(alert.metric, alert.value), writeMetric(alert.metric, alert.threshold))} ·{" "}
+          {raised ? words.alerts.severities[word] : words.alerts.clearedWord} · {words.alerts.against(`${nameOf(alert.metric)} ${written(alert.metric, alert.value)}`, written(alert.metric, alert.threshold))} ·{" "}
           {words.alerts.openedAt(writeTime(opened, timeZone), writeAge(ended - opened), raised)}
         </p>
       </div>
@@ -138,8 +139,12 @@ function Entry({ alert, timeZone }: { alert: Alert; timeZone: string }) {
 const NAMED: Record<string, MetricId> = { performance_score: "score", conversion_rate: "conversion_rate", ctr: "ctr", roas: "roas" };
 const SHARES = new Set(["budget_utilization", "attribution_coverage", "quarantine_rate"]);
 
-function writeMetric(name: string, value: number): string {
+const nameOf = (name: string): string => {
   const id = NAMED[name];
-  if (id) return `${nameInText(METRICS[id])} ${write(value, METRICS[id].unit)}`;
-  return `${name.replaceAll("_", " ")} ${SHARES.has(name) ? write(value, "share") : write(value, "ratio")}`;
+  return id ? nameInText(METRICS[id]) : name.replaceAll("_", " ");
+};
+
+function written(name: string, value: number): string {
+  const id = NAMED[name];
+  return write(value, id ? METRICS[id].unit : SHARES.has(name) ? "share" : "ratio");
 }

@@ -1,14 +1,31 @@
 /** Values that lie far from their seasonal baseline. */
+import type { Anomaly } from "../gen/tributary/v1/alerts_pb";
 import { useAnomalies } from "../data/platform-queries";
 import { toMs } from "../data/protobuf-time";
 import { useCrossFilter, useDashboardState } from "../filters/search-state";
 import { channelName } from "../figures/channels";
-import { writeSigned, writeTime } from "../figures/format";
+import { write, writeSigned, writeTime } from "../figures/format";
+import { METRICS, type MetricId } from "../figures/metrics";
 import { words } from "../language/words";
 import { Widget, type Width } from "./widget";
 import "./figures.css";
 
 const MOST = 8;
+
+// As the pipeline names what it watches, where that is not the name of the metric.
+const NAMED: Record<string, MetricId> = { cost_micros: "spend", revenue_micros: "revenue" };
+
+function metricOf(name: string): (typeof METRICS)[MetricId] | undefined {
+  const id = NAMED[name] ?? name;
+  return Object.hasOwn(METRICS, id) ? METRICS[id as MetricId] : undefined;
+}
+
+const nameOf = ({ metric }: Anomaly): string => metricOf(metric)?.label ?? metric.replaceAll("_", " ");
+
+function written({ metric, currency }: Anomaly, value: number): string {
+  const known = metricOf(metric);
+  return known ? write(value, known.unit, { currency }) : String(value);
+}
 
 export function Anomalies({ width }: { width: Width }) {
   const { timeZone } = useDashboardState();
@@ -31,9 +48,9 @@ export function Anomalies({ width }: { width: Width }) {
             { text: writeTime(toMs(one.bucketStart) ?? 0, timeZone) },
             { text: one.campaignId },
             { text: channelName(one.channel) },
-            { text: one.metric },
-            { text: String(one.value) },
-            { text: String(one.expected) },
+            { text: nameOf(one) },
+            { text: written(one, one.value), raw: one.value },
+            { text: written(one, one.expected), raw: one.expected },
             { text: writeSigned(one.deviations, 1) },
           ],
         })),
@@ -46,7 +63,7 @@ export function Anomalies({ width }: { width: Width }) {
               <button type="button" className="cell-button" onClick={() => filter("campaign", one.campaignId)}>
                 {one.campaignId}
               </button>
-              <span>{one.metric.replaceAll("_", " ")}</span>
+              <span>{nameOf(one)}</span>
               <small>{writeTime(toMs(one.bucketStart) ?? 0, timeZone)}</small>
               <b className="figure">{words.anomalies.far(writeSigned(one.deviations, 1))}</b>
             </li>

@@ -106,7 +106,7 @@ export function AttributionComparison({ width }: { width: Width }) {
               ))}
             </tbody>
           </table>
-          <p className="models-foot">{views[0] && words.comparison.foot(viewName(views[0]))}</p>
+          <p className="widget-remark">{views[0] && words.comparison.foot(viewName(views[0]))}</p>
         </div>
       )}
     </Widget>

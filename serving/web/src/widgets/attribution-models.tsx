@@ -92,7 +92,7 @@ export function AttributionModels({ width }: { width: Width }) {
               ))}
             </tbody>
           </table>
-          <p className="models-foot">
+          <p className="widget-remark">
             {words.attribution.foot(modelName(state.model), modelRule(state.model))}
           </p>
         </div>

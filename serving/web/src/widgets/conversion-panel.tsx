@@ -86,7 +86,7 @@ function Story({ conversion }: { conversion: AttributedConversion }) {
           chosen={[model]}
           onChoose={([each]) => change({ model: each as Model })}
         />
-        <p className="models-foot">{modelRule(model)}.</p>
+        <p className="widget-remark">{modelRule(model)}.</p>
         <ol className="touches">
           {chosen?.touches.map((touch) => (
             <li key={touch.touchpointId} className="touch">
@@ -134,7 +134,7 @@ function Story({ conversion }: { conversion: AttributedConversion }) {
             </tbody>
           </table>
         </div>
-        <p className="models-foot">
+        <p className="widget-remark">
           {words.conversions.adds(writeRevision(conversion.revision, timeZone))}
         </p>
       </section>

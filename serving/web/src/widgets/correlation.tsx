@@ -47,7 +47,7 @@ export function Correlation({ width }: { width: Width }) {
       empty={words.correlation.tooFew}
       table={() => ({
         columns: [{ label: words.filters.metric }, ...names.map((label) => ({ label, numeric: true }))],
-        rows: SHOWN.map((id, row) => ({ key: id, cells: [{ text: names[row] ?? id }, ...(r[row] ?? []).map((value) => ({ text: say(value), raw: value }))] })),
+        rows: SHOWN.map((id, row) => ({ key: id, cells: [{ text: METRICS[id].label }, ...(r[row] ?? []).map((value) => ({ text: say(value), raw: value }))] })),
       })}
     >
       {() => (
@@ -58,7 +58,7 @@ export function Correlation({ width }: { width: Width }) {
           hint={words.cohort.point}
           rows={SHOWN.map((id, row) => ({
             key: id,
-            name: names[row] ?? id,
+            name: METRICS[id].label,
             cells: SHOWN.map((other, column) => {
               const value = r[row]?.[column];
               return {

@@ -1,7 +1,7 @@
 /** How good the figures of the range are, as shares with the mark that each is held against. */
 import { useQuality } from "../data/platform-queries";
 import type { GetQualityResponse } from "../gen/tributary/v1/quality_pb";
-import { write } from "../figures/format";
+import { write, writeMark } from "../figures/format";
 import { words } from "../language/words";
 import { Widget, type Width } from "./widget";
 import "./figures.css";
@@ -53,7 +53,7 @@ export function DataQuality({ width }: { width: Width }) {
             <div key={measure.id} data-tone={tone(measure)}>
               <dt>
                 {measure.name}
-                {measure.mark && <small>{words.quality.target(`${measure.mark.atLeast ? "≥" : "≤"} ${write(measure.mark.at, "share")}`)}</small>}
+                {measure.mark && <small>{words.quality.target(`${measure.mark.atLeast ? "≥" : "≤"} ${writeMark(measure.mark.at)}`)}</small>}
               </dt>
               <dd className="figure" data-testid={`quality-${measure.id}`} data-raw={measure.share}>
                 {write(measure.share, "share")}

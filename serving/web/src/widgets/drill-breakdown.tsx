@@ -55,7 +55,7 @@ export function BreakdownLevel({ width, path, go, crumbs, by }: LevelProps & { b
                   <button type="button" data-testid={`drill-${id(row)}`} data-raw={String(row.metrics?.sums?.costMicros ?? 0n)} onClick={() => go([...path, id(row)])}>
                     <span className="bars-name">
                       {name(row)}
-                      <small>
+                      <small className="bars-said">
                         {write(row.share, "share")} · {METRICS.roas.label} {write(roas(row), "ratio")}
                         {share !== undefined && ` · ${words.drill.compared(writeChange(share))}`}
                       </small>

@@ -129,7 +129,7 @@ export function ForecastLine({ id, width }: { id: MetricId; width: Width }) {
             </span>
           </div>
           <Chart option={option} height={HEIGHT - 60} label={words.projection.chart(nameInText(metric), ahead ? `${short(Math.min(...ahead.values))} – ${short(Math.max(...ahead.values))}. ${error}` : "")} />
-          <p className="models-foot">{error}</p>
+          <p className="widget-remark">{error}</p>
         </>
       )}
     </Widget>

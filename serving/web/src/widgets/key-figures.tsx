@@ -38,7 +38,7 @@ export function KeyFigures({ width }: { width: Width }) {
       note={words.keyFigures.note}
       width={width}
       query={query}
-      height={190}
+      height={140}
       isEmpty={() => figures.length === 0}
       empty={words.keyFigures.empty}
       tools={<Picker label={words.keyFigures.cadence} summary={words.keyFigures.cadences[cadence]} choices={CADENCES.map((id) => ({ id, label: words.keyFigures.cadences[id] }))} chosen={[cadence]} onChoose={([id]) => setCadence(id as CadenceId)} />}
@@ -80,7 +80,7 @@ export function KeyFigures({ width }: { width: Width }) {
               );
             })}
           </dl>
-          {expires !== undefined && <p className="models-foot">{words.keyFigures.kept(writeClock(expires, state.timeZone))}</p>}
+          {expires !== undefined && <p className="widget-remark">{words.keyFigures.kept(writeClock(expires, state.timeZone))}</p>}
         </>
       )}
     </Widget>

@@ -14,6 +14,7 @@ import { useOnline } from "../data/online";
 import { useRights, type Subject } from "../data/rights";
 import { SaveButton } from "./save-button";
 import { FigureTable, type TableData } from "./figure-table";
+import { ownHeight } from "../charts/own-height";
 import "./table.css";
 import "./widget.css";
 import { words } from "../language/words";
@@ -102,7 +103,7 @@ export function Widget<T>({ query, height, isEmpty, empty, subject = "campaigns"
 export function NotYourRole({ subject, height, ...frame }: Omit<FrameProps, "children" | "footer" | "tools"> & { subject: Subject; height: number }) {
   return (
     <Frame {...frame}>
-      <div className="widget-words" style={{ minHeight: height }}>
+      <div className="widget-words" style={ownHeight(height)}>
         <p>
           <Lock size={15} aria-hidden /> <strong>{words.access.notYourRole}</strong>
         </p>
@@ -115,7 +116,7 @@ export function NotYourRole({ subject, height, ...frame }: Omit<FrameProps, "chi
 function Body<T>({ query, height, empty, children }: { query: UseQueryResult<Answer<T>>; height: number; empty: string | undefined; children: ReactNode }) {
   if (query.data) {
     return (
-      <div className="widget-figures" data-stale={query.isPlaceholderData || undefined} style={{ minHeight: height }}>
+      <div className="widget-figures" data-stale={query.isPlaceholderData || undefined} style={ownHeight(height)}>
         {empty === undefined ? children : <p className="widget-words">{empty}</p>}
       </div>
     );
@@ -123,13 +124,13 @@ function Body<T>({ query, height, empty, children }: { query: UseQueryResult<Ans
   if (query.isError) return <Failure error={query.error} height={height} retry={() => void query.refetch()} />;
   if (query.fetchStatus === "paused") {
     return (
-      <p className="widget-words" style={{ minHeight: height }}>
+      <p className="widget-words" style={ownHeight(height)}>
         {words.errors.offlineUnread}
       </p>
     );
   }
   return (
-    <div className="skeleton" style={{ height }}>
+    <div className="skeleton widget-loading" style={ownHeight(height)}>
       <span className="hidden-text">{words.common.loading}</span>
     </div>
   );
@@ -138,7 +139,7 @@ function Body<T>({ query, height, empty, children }: { query: UseQueryResult<Ans
 function Failure({ error, height, retry }: { error: unknown; height: number; retry: () => void }) {
   const problem = describe(error);
   return (
-    <div className="widget-words" role="alert" style={{ minHeight: height }}>
+    <div className="widget-words" role="alert" style={ownHeight(height)}>
       <p>
         <TriangleAlert size={16} aria-hidden /> <strong>{problem.title}</strong>
       </p>
