@@ -47,6 +47,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     // The charts are one chunk, loaded when the first chart is shown.
     chunkSizeWarningLimit: 700,
+    // What nearly every page needs is one file: many small ones are compressed worse.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: "shared", minShareCount: 12 }] } } },
   },
   // For `npm run dev`: calls go to a serving process on its default HTTP port.
   server: { proxy: { "^/(tributary\\.|auth/|readyz)": "http://127.0.0.1:8080" } },
