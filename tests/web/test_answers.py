@@ -23,7 +23,7 @@ def credit(world, model: str) -> dict[str, int]:
     return sums
 
 
-def test_models_and_windows_side_by_side_add_up_to_the_same_conversions(dashboard, world):
+def test_credit_stages_quality_and_key_figures_are_those_of_the_store(dashboard, world):
     dashboard.open("gallery", range="90d", views="linear,last_touch,linear:7d")
     table = dashboard.page.get_by_test_id("comparison")
     columns = [
@@ -37,6 +37,15 @@ def test_models_and_windows_side_by_side_add_up_to_the_same_conversions(dashboar
     # Another window moves credit, and none of it gets lost.
     assert sum(columns[2]) == sum(columns[0])
     assert columns[2] != columns[0]
+    stored = sum(number // 5 for _, number in UNCONVERTED) * WEEKS
+    conversions = sum(row["model"] == LINEAR for row in world.credits)
+    funnel = dashboard.page.get_by_role("article", name="Journey funnel")
+    expect(funnel.get_by_test_id("stage-1")).to_have_text(str(stored + conversions))
+    expect(funnel.get_by_test_id("stage-4")).to_have_text(str(conversions))
+    # Every stored conversion has a touch.
+    assert dashboard.raw("quality-coverage") == 1
+    now = dashboard.page.get_by_test_id("key-revenue")
+    assert float(now.get_attribute("data-raw")) > 0
 
 
 def test_views_are_chosen_and_kept_in_the_address(dashboard, world):
@@ -48,19 +57,6 @@ def test_views_are_chosen_and_kept_in_the_address(dashboard, world):
     expect(page).to_have_url(re.compile(r"views=linear,last_touch,linear%3A7d,first_touch%3A14d"))
     page.keyboard.press("Escape")
     expect(widget.get_by_role("columnheader", name="First touch 14 days")).to_be_visible()
-
-
-def test_stages_quality_and_key_figures_are_those_of_the_store(dashboard, world):
-    dashboard.open("gallery", range="90d")
-    stored = sum(number // 5 for _, number in UNCONVERTED) * WEEKS
-    conversions = sum(row["model"] == LINEAR for row in world.credits)
-    funnel = dashboard.page.get_by_role("article", name="Journey funnel")
-    expect(funnel.get_by_test_id("stage-1")).to_have_text(str(stored + conversions))
-    expect(funnel.get_by_test_id("stage-4")).to_have_text(str(conversions))
-    # Every stored conversion has a touch.
-    assert dashboard.raw("quality-coverage") == 1
-    now = dashboard.page.get_by_test_id("key-revenue")
-    assert float(now.get_attribute("data-raw")) > 0
 
 
 def test_down_from_a_channel_to_the_events_of_one_journey(dashboard, world, axe):
