@@ -87,6 +87,7 @@ class History:
         self._slots = asyncio.Semaphore(connections)
         self._client: AsyncClient | None = None
         self._connecting = asyncio.Lock()
+        self._reading: set[asyncio.Task[Any]] = set()
         self.breaker = CircuitBreaker()
 
     async def rows(
@@ -104,6 +105,9 @@ class History:
         limit = min(self._timeout, seconds)
         began = time.monotonic()
         outcome = "failed"
+        reader = asyncio.current_task()
+        if reader is not None:
+            self._reading.add(reader)
         try:
             with store_span("clickhouse", name):
                 async with asyncio.timeout(limit):
@@ -122,6 +126,8 @@ class History:
             outcome = "cancelled"
             raise
         finally:
+            if reader is not None:
+                self._reading.discard(reader)
             self._metrics.store_seconds.labels("history", name, outcome).observe(time.monotonic() - began)
         return rows
 
@@ -134,7 +140,14 @@ class History:
         return True
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Cancel what still reads, which may be for later callers only, and close the connections.
+
+        The client would wait for its answers otherwise: for the whole time-out when the store hangs.
+        """
+        readers = list(self._reading)
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
         if self._client is not None:
             await self._client.close()
             self._client = None

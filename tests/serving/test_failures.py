@@ -282,6 +282,17 @@ async def test_a_call_without_deadline_gets_the_default(clickhouse_process, redi
 
 
 @pytest.mark.asyncio
+async def test_a_store_that_hangs_holds_up_no_stop(clickhouse_process, redis_process, history_address, tenant):
+    """The read goes on after its caller has left, because others may come for the same answer."""
+    changed = {"clickhouse_timeout_ms": 120_000, "default_deadline_ms": 800}
+    async with faulty(clickhouse_process, redis_process, **changed) as (server, history, _):
+        history.set(Mood.HANG)
+        await refusal(server.campaigns.GetCampaignMetrics(hour_of(tenant)))
+        async with asyncio.timeout(60):
+            await server.process.history.close()
+
+
+@pytest.mark.asyncio
 async def test_cancelling_a_call_frees_its_connection(clickhouse_process, redis_process, history_address, tenant):
     changed = {"clickhouse_timeout_ms": 60_000, "default_deadline_ms": 60_000, "clickhouse_connections": 2}
     async with faulty(clickhouse_process, redis_process, **changed) as (server, history, _):
