@@ -119,9 +119,10 @@ def run_round(
             load.communicate()
     tenants = [tenant for file in rig.files[sent_before:] for tenant in rig.tenants(file.stem)]
     invariants.stored_is_right(rig, tenants, patience)
+    invariants.published_is_right(rig, tenants, patience)
     asked = invariants.answers_are_right(rig, tenants)
     outcome.rounds += 1
     report(
-        f"round {outcome.rounds}: oracle 0 tables differ, serving right for {asked} tenants, "
+        f"round {outcome.rounds}: oracle 0 tables differ, signals right, serving right for {asked} tenants, "
         f"{questions.answered} questions answered and {questions.refused} refused meanwhile"
     )

@@ -10,9 +10,12 @@ import clickhouse_connect
 import grpc
 
 import serving  # noqa: F401 - puts the generated messages on the path
+from connectors.kafka.topics import Topics
 from tests.faults.rig import FaultError
 from tests.oracle import compare
 from tests.oracle.answer import Answer
+from tests.oracle.published import compare_signals
+from tests.oracle.topic import read_topic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 # An event that came late is in its minute once the watermark has passed that minute, and a machine may be busy.
 SETTLED_SECONDS = 300.0
 _POLL_SECONDS = 2.0
+_SIGNALS = Topics().signals
 _ASK_SECONDS = 30.0
 # Serving may have been killed a moment ago.
 _ANSWER_SECONDS = 120.0
@@ -56,6 +60,22 @@ def stored_is_right(rig: Rig, tenants: Sequence[str] = (), seconds: float = SETT
             time.sleep(_POLL_SECONDS)
     finally:
         client.close()
+
+
+def published_is_right(rig: Rig, tenants: Sequence[str], seconds: float = SETTLED_SECONDS) -> None:
+    """Wait until the newest signal of every window, minute and conversion of the tenants is what the oracle computes.
+
+    A signal may come more than once after a fault, and must come.
+
+    Raises:
+        FaultError: with the differences that stay.
+    """
+    deadline = time.monotonic() + seconds
+    with Answer(*rig.files) as answer:
+        while found := compare_signals(answer, read_topic(str(rig.stack.endpoints()["kafka"]), _SIGNALS), tenants):
+            if time.monotonic() > deadline:
+                raise FaultError("\n".join(str(difference) for difference in found))
+            time.sleep(_POLL_SECONDS)
 
 
 def counts_reconcile(rig: Rig) -> str:
