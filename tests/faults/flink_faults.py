@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local import process
+from local import flink_job, process
+from local.http_probe import HttpProbeError
 from tests.faults.rig import FaultError
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 TASKMANAGER = "taskmanager-1"
 # Longer than the longest that the local stack leaves between two checkpoints, on a machine that is busy.
 _CHECKPOINT_SECONDS = 120.0
+# Planning the job takes a minute on a machine that is busy.
+_SUBMITTED_SECONDS = 600.0
+_POLL_SECONDS = 0.2
 
 
 def _at_a_random_point(rig: Rig, random: Random) -> None:
@@ -49,14 +53,27 @@ def taskmanager_killed_in_checkpoint(rig: Rig, random: Random) -> str:
 def jobmanager_killed(rig: Rig, random: Random) -> str:
     """Kill -9 the JobManager: its job is submitted again from the newest retained checkpoint."""
     _at_a_random_point(rig, random)
-    return f"pid {rig.stack.kill('jobmanager')}"
+    return _kill_jobmanager(rig)
+
+
+def _kill_jobmanager(rig: Rig) -> str:
+    """Kill it and wait for the new submission: a TaskManager that has not noticed works on as if all were well."""
+    before = flink_job.running_job(rig.stack.config)
+    began = time.monotonic()
+    pid = rig.stack.kill("jobmanager")
+    while time.monotonic() < began + _SUBMITTED_SECONDS:
+        with suppress(HttpProbeError):
+            after = flink_job.running_job(rig.stack.config)
+            if before and after and after.job_id != before.job_id:
+                return f"pid {pid}, job submitted again after {time.monotonic() - began:.1f} s"
+        time.sleep(_POLL_SECONDS)
+    raise FaultError(f"the job was not submitted again within {_SUBMITTED_SECONDS:g} s")
 
 
 def jobmanager_killed_in_checkpoint(rig: Rig, random: Random) -> str:
     """Kill -9 the JobManager while a checkpoint is under way: the incomplete one must not be resumed from."""
     within = _within_a_checkpoint(rig, random)
-    rig.stack.kill("jobmanager")
-    return within
+    return f"{within}, {_kill_jobmanager(rig)}"
 
 
 def cluster_killed(rig: Rig, random: Random) -> str:

@@ -186,3 +186,10 @@ def test_alerts_follow_from_the_published_windows(answer, signals):
     assert (unexpected.missing, unexpected.unexpected) == (0, 1)
     (wrong,) = compare_alerts(answer, signals, [alerts[0] | {"value": 59.0}, *alerts[1:]])
     assert wrong.wrong == 1
+
+
+def test_a_campaign_whose_windows_came_twice_with_different_sums_is_not_judged(answer, signals):
+    window = next(signal for signal in signals if signal["kind"] == "campaign_metrics")
+    assert compare_alerts(answer, signals, [])
+    assert compare_alerts(answer, [dict(window), *signals], [])
+    assert compare_alerts(answer, [window | {"clicks": window["clicks"] + 1}, *signals], []) == []
