@@ -113,10 +113,34 @@ test: ready ## Run every test; the last line is: N passed, N failed, N skipped
 	@$(SERVING) tests/run.py $(PYTEST)
 test-unit: env proto ## Run the tests that need no processes
 	@$(SERVING) tests/run.py --unit $(PYTEST)
-check: env proto ## Lint, formatting and types
+check: env proto contract ## Lint, formatting, types and the contract
 	@.venv/serving/bin/ruff check
 	@.venv/serving/bin/ruff format --check
 	@.venv/serving/bin/mypy connectors udfs serving jobs local bench
+# What a change is compared with: a branch, a tag or a commit.
+CONTRACT_BASE ?= main
+BUF_VERSION := 1.75.0
+BUF := .cache/buf/$(BUF_VERSION)/node_modules/.bin/buf
+$(BUF): | $(NPM)
+	@echo "contract: installing buf $(BUF_VERSION) into .cache/buf"
+	@mkdir -p .cache/buf/$(BUF_VERSION)
+	@$(WEB_PATH) npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix .cache/buf/$(BUF_VERSION) @bufbuild/buf@$(BUF_VERSION)
+.PHONY: contract conformance
+contract: $(BUF) ## Lint serving/proto, and refuse what would break clients of CONTRACT_BASE (main)
+	@$(WEB_PATH) $(BUF) lint serving/proto
+	@$(WEB_PATH) $(BUF) breaking serving/proto --against '.git#ref=$(CONTRACT_BASE),subdir=serving/proto'
+
+CONFORMANCE_VERSION := v1.0.5
+CONFORMANCE := .cache/conformance/$(CONFORMANCE_VERSION)/connectconformance
+$(CONFORMANCE):
+	@command -v go >/dev/null || { echo "conformance: Go 1.24 or newer is missing" >&2; exit 1; }
+	@echo "conformance: building the suite into .cache/conformance"
+	@GOBIN=$(abspath $(@D)) go install connectrpc.com/conformance/cmd/connectconformance@$(CONFORMANCE_VERSION)
+conformance: proto $(CONFORMANCE) ## Run the Connect conformance suite against the transports; needs Go, see tests/conformance
+	@$(SERVING) -m tests.conformance.prepared "$$(go env GOMODCACHE)/connectrpc.com/conformance@$(CONFORMANCE_VERSION)/proto" $(CONFORMANCE) \
+		--mode server --conf tests/conformance/suite.yaml --skip @tests/conformance/skipped.txt --known-failing @tests/conformance/known_failing.txt \
+		--known-flaky @tests/conformance/known_flaky.txt --parallel 2 --max-servers 1
+
 bench: ready ## Run the benchmarks
 	@exec $(SERVING) -m bench
 .PHONY: faults

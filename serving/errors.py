@@ -88,6 +88,24 @@ class ServingError(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.metadata = metadata or {}
 
+    def details(self) -> list[Message]:
+        """Return the details beside code and message: ErrorInfo and, where they apply, BadRequest and RetryInfo."""
+        details: list[Message] = [
+            error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata)
+        ]
+        if self.violations:
+            violation = error_details_pb2.BadRequest.FieldViolation
+            details.append(
+                error_details_pb2.BadRequest(
+                    field_violations=[violation(field=field, description=problem) for field, problem in self.violations]
+                )
+            )
+        if self.retry_after_seconds is not None:
+            delay = Duration()
+            delay.FromMilliseconds(round(self.retry_after_seconds * 1000))
+            details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+        return details
+
 
 def invalid(field: str, problem: str, reason: Reason = Reason.INVALID_ARGUMENT) -> ServingError:
     """Return the error for one wrong field of a request."""
@@ -100,20 +118,8 @@ def unavailable(reason: Reason, message: str, retry_after_seconds: float) -> Ser
 
 
 def to_status(error: ServingError) -> status_pb2.Status:
-    """Return the error as `google.rpc.Status` with ErrorInfo and, where they apply, BadRequest and RetryInfo."""
-    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)]
-    if error.violations:
-        violation = error_details_pb2.BadRequest.FieldViolation
-        details.append(
-            error_details_pb2.BadRequest(
-                field_violations=[violation(field=field, description=problem) for field, problem in error.violations]
-            )
-        )
-    if error.retry_after_seconds is not None:
-        delay = Duration()
-        delay.FromMilliseconds(round(error.retry_after_seconds * 1000))
-        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    """Return the error as `google.rpc.Status` with its details."""
     status = status_pb2.Status(code=error.code.value[0], message=error.message)
-    for detail in details:
+    for detail in error.details():
         status.details.add().Pack(detail)
     return status

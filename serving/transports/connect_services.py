@@ -26,9 +26,10 @@ from serving.errors import ServingError, to_status
 from serving.transports.dispatch import deadline_exceeded, translate, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Iterable, Mapping
 
     from connectrpc.codec import Codec
+    from connectrpc.interceptor import Interceptor
     from connectrpc.request import RequestContext
     from google.protobuf.descriptor import MethodDescriptor
     from starlette.types import Receive, Scope, Send
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from serving.transports.dispatch import Dispatch
 
 MILLISECONDS = 1_000
+# How the library's messages about a broken envelope begin; they are constants and numbers, and no fault of this server.
+PROTOCOL_ERROR = "protocol error:"
 
 
 class _ClientError(ConnectError):
@@ -73,7 +76,7 @@ class _SafeErrors(MetadataInterceptor[None]):
         if error.code is Code.INVALID_ARGUMENT:
             # The library's message holds the text of a parser's exception.
             raise _ClientError(unreadable(ctx.method.input.DESCRIPTOR.full_name)) from None
-        if error.code in {Code.UNKNOWN, Code.INTERNAL}:
+        if error.code in {Code.UNKNOWN, Code.INTERNAL} and not error.message.startswith(PROTOCOL_ERROR):
             raise _ClientError(translate(error, method)) from None
 
 
@@ -99,8 +102,9 @@ class _SafeCodec:
 class ConnectServices(ConnectASGIApplication[Any]):
     """An ASGI application that answers `POST /<service>/<method>` in the protocols Connect and gRPC-Web."""
 
-    def __init__(self, dispatch: Dispatch, max_request_bytes: int) -> None:
-        """Describe every method of the dispatched services to the library."""
+    def __init__(self, dispatch: Dispatch, max_request_bytes: int, interceptors: Iterable[Interceptor] = ()) -> None:
+        """Describe every method of the dispatched services to the library. `interceptors` are called inside the one
+        that keeps the texts of exceptions from clients."""
         endpoints = {
             f"/{method.containing_service.full_name}/{method.name}": _endpoint(dispatch, method)
             for service in dispatch.services
@@ -109,7 +113,7 @@ class ConnectServices(ConnectASGIApplication[Any]):
         super().__init__(
             service=None,
             endpoints=lambda _: endpoints,
-            interceptors=[_SafeErrors()],
+            interceptors=[_SafeErrors(), *interceptors],
             read_max_bytes=max_request_bytes,
             codecs=[_SafeCodec(codec) for codec in google_protobuf_codecs()],
         )

@@ -15,6 +15,8 @@ from serving.errors import STATUS_DETAILS_KEY, ServingError, to_status
 from serving.transports.dispatch import unreadable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from google.protobuf.descriptor import MethodDescriptor
     from google.protobuf.message import Message
 
@@ -40,13 +42,20 @@ _KEEP_ALIVE: tuple[tuple[str, int], ...] = (
 class GrpcServer:
     """A gRPC server of the dispatched services, with health and reflection. `start`, then `stop` once."""
 
-    def __init__(self, options: Options, dispatch: Dispatch, tls: grpc.ServerCredentials | None = None) -> None:
-        """Build the server; nothing listens yet."""
+    def __init__(
+        self,
+        options: Options,
+        dispatch: Dispatch,
+        tls: grpc.ServerCredentials | None = None,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+    ) -> None:
+        """Build the server; nothing listens yet. `interceptors` are called around every method."""
         self._tls = tls
         self._options = options
         self._dispatch = dispatch
         self.health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
+            interceptors=interceptors,
             options=(
                 ("grpc.max_receive_message_length", options.max_request_bytes),
                 ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),

@@ -200,6 +200,23 @@ async def test_malformed_calls_get_a_4xx_that_gives_nothing_away(server, method,
     assert "Traceback" not in caplog.text
 
 
+@pytest.mark.parametrize("envelope", [b"\x01\x00\x00\x00\x00", b"\x00\x00\x00\x00\x09{}"])
+async def test_a_broken_envelope_is_told_and_is_no_incident(server, envelope, caplog):
+    """One that says it is compressed where nothing was agreed, and one that is shorter than it says."""
+    headers = {"content-type": "application/connect+json"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(http_url(server) + WATCH_PATH, data=envelope, headers=headers) as response,
+    ):
+        assert response.status == 200
+        ending = await response.read()
+    assert ending[0] == 2  # the end of a stream, which holds its error
+    error = json.loads(ending[5:])["error"]
+    assert error["code"] in {"internal", "invalid_argument"}
+    assert "incident" not in str(error)
+    assert "Traceback" not in caplog.text
+
+
 async def test_headers_of_any_bytes_are_refused(server):
     reader, writer = await asyncio.open_connection("127.0.0.1", server.process.http.port)
     writer.write(
