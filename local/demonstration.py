@@ -82,7 +82,8 @@ def _follow(config: StackConfig, report: Callable[[str], None]) -> None:
         now = time.monotonic()
         rate = (events - before[1]) / (now - before[0]) if before else 0.0
         before = (now, events)
+        age = f"newest {age_ms / 1000:.1f} s old" if events else "none yet"
         report(
-            f"events {events:,} ({rate:,.0f}/s, newest {age_ms / 1000:.1f} s old)  spend {spend / _MICROS:,.2f}  "
+            f"events {events:,} ({rate:,.0f}/s, {age})  spend {spend / _MICROS:,.2f}  "
             f"conversions {conversions:,}  attributed {attributed:,}  quarantined {quarantined:,}  late {late:,}"
         )
