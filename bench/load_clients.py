@@ -6,6 +6,7 @@ import itertools
 import math
 import time
 from contextlib import AsyncExitStack, aclosing
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
@@ -14,11 +15,11 @@ import orjson
 from connectrpc.client import ConnectClient
 from connectrpc.compat import google_protobuf_binary_codec
 from connectrpc.errors import ConnectError
-from connectrpc.method import IdempotencyLevel, MethodInfo, StreamType
 from connectrpc.protocol import ProtocolType
 from google.protobuf import message_factory
 
-import serving  # noqa: F401 - puts the generated messages on the import path
+from serving.transports.connect_services import method_info
+from serving.transports.query_parameters import read_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -46,6 +47,7 @@ class Client(Protocol):
         """Yield (cursor, kind of update, end of the newest window in ms) of a live stream."""
 
 
+@cache
 def methods() -> dict[str, MethodDescriptor]:
     """Return the methods by the names of MIX, and the one that streams as `watch`."""
     from tributary.v1 import attribution_pb2, campaign_metrics_pb2
@@ -76,8 +78,6 @@ PARAMETERS = {
 
 def request_of(question: str, tenant: str) -> Any:
     """Return the request of a question."""
-    from serving.transports.query_parameters import read_request
-
     method = methods()[question]
     parameters = PARAMETERS.get(question, ("", {}))[1]
     return read_request(method.input_type, parameters.items(), {"tenant_id": tenant})
@@ -132,25 +132,15 @@ class ConnectBrowser:
         self._tenant = tenant
         self._requests = {question: request_of(question, tenant) for question in PARAMETERS}
 
-    def _info(self, method: MethodDescriptor) -> MethodInfo[Any, Any]:
-        return MethodInfo(
-            name=method.name,
-            service_name=method.containing_service.full_name,
-            input=message_factory.GetMessageClass(method.input_type),
-            output=message_factory.GetMessageClass(method.output_type),
-            idempotency_level=IdempotencyLevel.UNKNOWN,
-            stream_type=StreamType.SERVER_STREAM if method.server_streaming else StreamType.UNARY,
-        )
-
     async def ask(self, question: str) -> None:
         """Ask once."""
         request = self._requests[question]
-        await self._client.execute_unary(request=request, method=self._info(methods()[question]), timeout_ms=30_000)
+        await self._client.execute_unary(request=request, method=method_info(methods()[question]), timeout_ms=30_000)
 
     async def watch(self) -> AsyncGenerator[tuple[str, str, int], None]:
         """Watch."""
         request = request_of("watch", self._tenant)
-        stream: Any = self._client.execute_server_stream(request=request, method=self._info(methods()["watch"]))
+        stream: Any = self._client.execute_server_stream(request=request, method=method_info(methods()["watch"]))
         async with aclosing(stream) as messages:
             async for message in messages:
                 yield message.resume_cursor, str(message.WhichOneof("update")), newest_end(message.changes.windows)

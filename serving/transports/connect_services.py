@@ -142,9 +142,9 @@ class ConnectServices(ConnectASGIApplication[Any]):
         await super().__call__(scope, receive, send)
 
 
-def _endpoint(dispatch: Dispatch, method: MethodDescriptor) -> Any:
-    """Return the library's description of a method; the types of it are private to the library."""
-    info: MethodInfo[Any, Any] = MethodInfo(
+def method_info(method: MethodDescriptor) -> MethodInfo[Any, Any]:
+    """Return what the library, as server and as client, wants to know of a method."""
+    return MethodInfo(
         name=method.name,
         service_name=method.containing_service.full_name,
         input=message_factory.GetMessageClass(method.input_type),
@@ -152,6 +152,11 @@ def _endpoint(dispatch: Dispatch, method: MethodDescriptor) -> Any:
         idempotency_level=IdempotencyLevel.UNKNOWN,
         stream_type=StreamType.SERVER_STREAM if method.server_streaming else StreamType.UNARY,
     )
+
+
+def _endpoint(dispatch: Dispatch, method: MethodDescriptor) -> Any:
+    """Return the library's endpoint of a method; the types of it are private to the library."""
+    info = method_info(method)
 
     async def answer(request: Any, ctx: RequestContext[Any, Any]) -> Any:
         remaining = None if ctx.timeout_ms is None else ctx.timeout_ms / MILLISECONDS

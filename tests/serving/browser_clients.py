@@ -6,10 +6,10 @@ from contextlib import aclosing, asynccontextmanager
 
 from connectrpc.client import ConnectClient
 from connectrpc.compat import google_protobuf_binary_codec, google_protobuf_json_codec
-from connectrpc.method import IdempotencyLevel, MethodInfo, StreamType
 from connectrpc.protocol import ProtocolType
-from google.protobuf import message_factory
 from google.rpc import error_details_pb2
+
+from serving.transports.connect_services import method_info
 
 PROTOCOLS = {
     "connect": (ProtocolType.CONNECT, google_protobuf_binary_codec),
@@ -30,25 +30,14 @@ async def browser_client(server, protocol="connect"):
         yield client
 
 
-def _info(method) -> MethodInfo:
-    return MethodInfo(
-        name=method.name,
-        service_name=method.containing_service.full_name,
-        input=message_factory.GetMessageClass(method.input_type),
-        output=message_factory.GetMessageClass(method.output_type),
-        idempotency_level=IdempotencyLevel.UNKNOWN,
-        stream_type=StreamType.SERVER_STREAM if method.server_streaming else StreamType.UNARY,
-    )
-
-
 async def answer(client, method, request, **kwargs):
     """The answer to a unary call."""
-    return await client.execute_unary(request=request, method=_info(method), **kwargs)
+    return await client.execute_unary(request=request, method=method_info(method), **kwargs)
 
 
 async def updates(client, method, request, **kwargs):
     """Yield the messages of a streaming call."""
-    async with aclosing(client.execute_server_stream(request=request, method=_info(method), **kwargs)) as stream:
+    async with aclosing(client.execute_server_stream(request=request, method=method_info(method), **kwargs)) as stream:
         async for message in stream:
             yield message
 
