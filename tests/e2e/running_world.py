@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from tests.oracle import compare
+from tests.oracle.settling import staying
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 DATABASE = "tributary"
 # A late event is in its minute's figure once the watermark has passed that minute; a wait must allow for that.
 SETTLED_SECONDS = 150.0
-POLL_SECONDS = 1.0
 
 
 @dataclass
@@ -71,11 +71,8 @@ class World:
     def agrees(self, *files: Path, tenants: tuple[str, ...] = (), seconds: float = SETTLED_SECONDS) -> None:
         """Wait until ClickHouse holds exactly what the oracle says of the files; fail with the differences."""
         client = self.clickhouse()
-        deadline = time.monotonic() + seconds
-        while found := compare(client, DATABASE, *(files or self.files), tenants=tenants):
-            if time.monotonic() > deadline:
-                pytest.fail("\n".join(str(difference) for difference in found))
-            time.sleep(POLL_SECONDS)
+        if stay := staying(lambda: compare(client, DATABASE, *(files or self.files), tenants=tenants), seconds):
+            pytest.fail(stay)
 
     def cache_entries(self, tenants: tuple[str, ...]) -> dict[tuple[str, str], str]:
         """Every campaign entry of the tenants in Redis: (key, field) to JSON."""

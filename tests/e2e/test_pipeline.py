@@ -17,9 +17,10 @@ from connectors.kafka.codec import EventEncoder
 from connectors.kafka.topics import Topics
 from connectors.schema_registry import open_registry
 from local.config import REPOSITORY
-from tests.e2e.running_world import DATABASE, POLL_SECONDS, SETTLED_SECONDS, World, eventually
+from tests.e2e.running_world import DATABASE, SETTLED_SECONDS, World, eventually
 from tests.oracle import Answer
 from tests.oracle.published import compare_alerts, compare_cache, compare_signals
+from tests.oracle.settling import staying
 from tests.oracle.topic import read_topic
 
 if TYPE_CHECKING:
@@ -89,11 +90,8 @@ def test_signals_and_alerts_equal_the_batch_computation(world: World) -> None:
             published = compare_signals(answer, signals, tenants)
             return published + compare_alerts(answer, signals, alerts, tenants)
 
-        deadline = time.monotonic() + SETTLED_SECONDS
-        while found := differences():
-            if time.monotonic() > deadline:
-                pytest.fail("\n".join(str(difference) for difference in found))
-            time.sleep(POLL_SECONDS)
+        if stay := staying(differences, SETTLED_SECONDS):
+            pytest.fail(stay)
 
 
 def test_the_cache_holds_the_newest_published_windows(world: World) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,13 +9,16 @@ import pytest
 from connectors.kafka.control import ControlTopic
 from connectors.kafka.topics import Topics
 from jobs.attribution_control import put_models, put_settings
-from tests.e2e.running_world import DATABASE, POLL_SECONDS, SETTLED_SECONDS, World
+from tests.e2e.running_world import DATABASE, SETTLED_SECONDS, World
 from tests.oracle import compare
 from tests.oracle.settings import read_rules
+from tests.oracle.settling import staying
 from udfs.attribution.published_model import PublishedModel
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.oracle import Difference
 
 pytestmark = [pytest.mark.timeout(600)]
 FIRST = {"models": ["linear", "custom_weights"], "channel_weights": {"email": 3, "direct": 0}}
@@ -43,10 +45,9 @@ def test_settings_put_while_events_flow_are_those_that_all_credits_end_with(worl
     file = tmp_path / "control-records.jsonl"
     file.write_bytes(b"\n".join(topic.read()[changed]))
     client = world.clickhouse()
-    deadline = time.monotonic() + SETTLED_SECONDS
 
-    def differences() -> list[str]:
-        found = compare(
+    def differences() -> list[Difference]:
+        return compare(
             client,
             DATABASE,
             world.folder / "settings.jsonl",
@@ -54,12 +55,9 @@ def test_settings_put_while_events_flow_are_those_that_all_credits_end_with(worl
             tenants=(changed, unchanged),
             settings=read_rules(file),
         )
-        return [str(difference) for difference in found]
 
-    while found := differences():
-        if time.monotonic() > deadline:
-            pytest.fail("\n".join(found))
-        time.sleep(POLL_SECONDS)
+    if stay := staying(differences, SETTLED_SECONDS):
+        pytest.fail(stay)
     versions = client.query(
         f"SELECT model, model_version, settings_version > 0, count() > 0 FROM {DATABASE}.attribution_credits FINAL "
         "WHERE tenant_id = {tenant:String} AND model IN ('data_driven', 'last_touch') AND settings_version > 1 "

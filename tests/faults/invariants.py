@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from tests.faults.rig import FaultError
 from tests.oracle import compare
 from tests.oracle.answer import Answer
 from tests.oracle.published import compare_signals
+from tests.oracle.settling import staying
 from tests.oracle.topic import read_topic
 
 if TYPE_CHECKING:
@@ -51,15 +53,10 @@ def stored_is_right(rig: Rig, tenants: Sequence[str] = (), seconds: float = SETT
     Raises:
         FaultError: with the differences that stay.
     """
-    deadline = time.monotonic() + seconds
-    client = _client(rig)
-    try:
-        while found := compare(client, rig.stack.config.clickhouse_database, *rig.files, tenants=tenants):
-            if time.monotonic() > deadline:
-                raise FaultError("\n".join(str(difference) for difference in found))
-            time.sleep(_POLL_SECONDS)
-    finally:
-        client.close()
+    database = rig.stack.config.clickhouse_database
+    with closing(_client(rig)) as client:
+        if stay := staying(lambda: compare(client, database, *rig.files, tenants=tenants), seconds):
+            raise FaultError(stay)
 
 
 def published_is_right(rig: Rig, tenants: Sequence[str], seconds: float = SETTLED_SECONDS) -> None:
@@ -70,12 +67,10 @@ def published_is_right(rig: Rig, tenants: Sequence[str], seconds: float = SETTLE
     Raises:
         FaultError: with the differences that stay.
     """
-    deadline = time.monotonic() + seconds
+    broker = str(rig.stack.endpoints()["kafka"])
     with Answer(*rig.files) as answer:
-        while found := compare_signals(answer, read_topic(str(rig.stack.endpoints()["kafka"]), _SIGNALS), tenants):
-            if time.monotonic() > deadline:
-                raise FaultError("\n".join(str(difference) for difference in found))
-            time.sleep(_POLL_SECONDS)
+        if stay := staying(lambda: compare_signals(answer, read_topic(broker, _SIGNALS), tenants), seconds):
+            raise FaultError(stay)
 
 
 def counts_reconcile(rig: Rig) -> str:
