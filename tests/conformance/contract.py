@@ -40,7 +40,7 @@ def load(protos: Path):
             continue
         if file.name == SERVICE_FILE:
             _as_our_contract(file)
-        pool.Add(file) if hasattr(pool, "Add") else pool.AddSerializedFile(file.SerializeToString())
+        pool.AddSerializedFile(file.SerializeToString())
     return pool.FindServiceByName(f"{PACKAGE}.ConformanceService")
 
 

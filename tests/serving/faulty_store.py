@@ -84,12 +84,17 @@ class FaultyStore:
         target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target)
         self._open.add(target_writer)
 
-        async def pump(source, sink):
+        async def pump(source, sink, before=None):
             with contextlib.suppress(OSError):
                 while data := await source.read(65536):
+                    if before is not None:
+                        await before(data)
                     sink.write(data)
                     await sink.drain()
             sink.close()
 
-        await asyncio.gather(pump(reader, target_writer), pump(target_reader, writer))
+        await asyncio.gather(pump(reader, target_writer, self._before_request), pump(target_reader, writer))
         self._open.discard(target_writer)
+
+    async def _before_request(self, data: bytes) -> None:
+        """Do what is to be done before a piece of a request is sent on."""

@@ -20,6 +20,13 @@ from serving.options import Options, check
 from serving.process import Process
 
 
+async def until(condition, seconds=20.0):
+    """Wait until a condition, which is asked in the event loop, holds."""
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.05)
+
+
 @dataclass
 class FakeFeed:
     """Stands for Kafka: what is published here reaches the hub as a record of the topic."""

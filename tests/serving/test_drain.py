@@ -17,6 +17,7 @@ from tributary.v1 import campaign_metrics_pb2_grpc, freshness_pb2
 
 from tests.serving.faulty_store import FaultyStore
 from tests.serving.local_stores import ROOT
+from tests.serving.running_server import until
 
 # The machine may be busy: nothing here is meant to end by a time limit.
 PATIENCE_SECONDS = 600
@@ -42,37 +43,11 @@ class HoldingStore(FaultyStore):
         self.release = asyncio.Event()
         self._tenants = tenants
 
-    async def _forward(self, reader, writer) -> None:
-        target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        self._open.add(target_writer)
-
-        async def requests():
-            while data := await reader.read(1 << 20):
-                named = {tenant for tenant in self._tenants if tenant.encode() in data}
-                if named and not self.release.is_set():
-                    self.waiting |= named
-                    await self.release.wait()
-                target_writer.write(data)
-                await target_writer.drain()
-
-        async def answers():
-            while data := await target_reader.read(1 << 20):
-                writer.write(data)
-                await writer.drain()
-
-        tasks = [asyncio.ensure_future(requests()), asyncio.ensure_future(answers())]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            target_writer.close()
-
-
-async def until(condition):
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not await condition():
-            await asyncio.sleep(0.02)
+    async def _before_request(self, data: bytes) -> None:
+        named = {tenant for tenant in self._tenants if tenant.encode() in data}
+        if named and not self.release.is_set():
+            self.waiting |= named
+            await self.release.wait()
 
 
 async def refused(base):
@@ -133,10 +108,10 @@ async def test_calls_under_way_are_answered_after_sigterm(clickhouse_process, re
             assert not any(call.done() for call in calls), [call.result() for call in calls if call.done()]
             return store.waiting == set(tenants)
 
-        await until(all_wait)
+        await until(all_wait, PATIENCE_SECONDS)
         process.send_signal(signal.SIGTERM)
         # Also with a gRPC call under way: both ports drain at the same time, so that the limit is one for both.
-        await until(lambda: refused(base))
+        await until(lambda: refused(base), PATIENCE_SECONDS)
         assert not any(call.done() for call in calls)
         assert process.returncode is None
         store.release.set()

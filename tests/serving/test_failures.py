@@ -18,7 +18,7 @@ from connectors.redis.cache import Cache, campaign_key
 from serving.queries.circuit_breaker import FAILURES_TO_OPEN, OPEN_SECONDS, CircuitBreaker
 from tests.serving.faulty_store import FaultyStore, Mood
 from tests.serving.pipeline_model import CampaignEvent
-from tests.serving.running_server import details, next_message, options, refusal, running
+from tests.serving.running_server import details, next_message, options, refusal, running, until
 from tests.serving.signals import alert_record, attribution_signal, window_signal
 from tests.serving.stored_rows import insert_events, insert_windows
 
@@ -59,12 +59,6 @@ def current(tenant, *campaigns):
     request = pb.GetCurrentCampaignMetricsRequest(tenant_id=tenant)
     request.selection.campaign_ids.extend(campaigns)
     return request
-
-
-async def until(condition, seconds=20.0):
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.05)
 
 
 @pytest.mark.asyncio
