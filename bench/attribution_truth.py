@@ -1,6 +1,6 @@
 """The simulated world's true effects against what each model credits: `python -m bench.attribution_truth`.
 
-Journeys are drawn as `bench.world` draws them (its channels, path lengths and chance of conversion), for one tenant.
+Journeys are drawn by the function with which `bench.world` draws them, and convert with its chance, for one tenant.
 Deserved credit is the Shapley value of each channel in that chance (`bench/world/truth.py`). A model's *accuracy* is
 the share of all credit that goes to the channel that deserves it: 1 - ½·Σ|share - deserved share|.
 
@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import argparse
 import random
-from bisect import bisect
 from collections import Counter
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from bench.reference_tables import PAGE, replaced
 from bench.world.channels import CHANNELS
-from bench.world.journeys import path_length, positions
+from bench.world.journeys import channels_met
 from bench.world.truth import chance, shapley
 from udfs.attribution import heuristics
 from udfs.attribution.hazard import train_hazard
@@ -40,14 +38,7 @@ EFFECTS = {channel.name: channel.effect for channel in CHANNELS}
 def journeys(number: int, seed: int = SEED) -> list[tuple[str, ...]]:
     """Return the channels of journeys, at least one touch each."""
     rng = random.Random(seed)  # noqa: S311 - a simulation needs repeatable numbers, not secret ones
-    tables = [list(accumulate(getattr(channel, name) for channel in CHANNELS)) for name in ("early", "late")]
-    names = [channel.name for channel in CHANNELS]
-
-    def channel(at: float) -> str:
-        table = tables[rng.random() < at]
-        return names[min(bisect(table, rng.random() * table[-1]), len(names) - 1)]
-
-    return [tuple(channel(at) for at in positions(path_length(rng))) for _ in range(number)]
+    return [tuple(channel.name for channel in channels_met(rng)) for _ in range(number)]
 
 
 def true_chance(channels: Sequence[str]) -> float:

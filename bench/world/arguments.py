@@ -90,7 +90,7 @@ def _world() -> argparse.ArgumentParser:
         "--signed-out-share", type=float, default=0.0, metavar="P", help="further devices that never name the customer"
     )
     world.add_argument(
-        "--opt-out-share", type=float, default=0.0, metavar="P", help="journeys that end with consent taken back"
+        "--opt-out-share", type=float, default=0.01, metavar="P", help="journeys that end with consent taken back"
     )
     world.add_argument(
         "--lap", type=int, metavar="N", help="messages planned before the world starts over with new people"

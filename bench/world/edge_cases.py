@@ -70,6 +70,12 @@ class Scene:
         (draft.record or {})["journey"]["customer_id"] = self._customer.customer_id
         return draft
 
+    def refusal(self, won: Draft, shift_ms: int) -> Draft:
+        """An event without any consent, `shift_ms` after the conversion's time."""
+        draft = self._maker.refusal(self._customer, self._journey_id, "intent")
+        draft.shift_ms = won.shift_ms + shift_ms
+        return draft
+
 
 def _steps(*drafts: Draft) -> list[Step]:
     return [Step(draft, 0.02) for draft in drafts]
@@ -189,6 +195,21 @@ def worthless(scene: Scene) -> list[Step]:
     return _steps(scene.touch("organic", won, -9_000), scene.touch("referral", won, -8_000), won)
 
 
+def consents_later(scene: Scene) -> list[Step]:
+    """What was met before consent was given counts for nobody, not even a touch of the same millisecond."""
+    won = scene.won()
+    before = (scene.touch("video", won, -9_000), scene.refusal(won, -8_000), scene.touch("social", won, -8_000))
+    return _steps(*before, scene.touch("search", won, -7_999), won)
+
+
+def withdraws(scene: Scene) -> list[Step]:
+    """Consent withdrawn after a conversion takes its touches back; what is met after it counts for the next."""
+    first, second = scene.won(), scene.won(25_000_000)
+    first.shift_ms = -20_000
+    path = (scene.touch("display", first, -9_000), first, scene.refusal(second, -10_000))
+    return _steps(*path, scene.touch("email", second, -1_000), second)
+
+
 CASES: tuple[Callable[[Scene], list[Step]], ...] = (
     one_touch,
     two_touches,
@@ -207,4 +228,6 @@ CASES: tuple[Callable[[Scene], list[Step]], ...] = (
     converts_twice,
     huge_value,
     worthless,
+    consents_later,
+    withdraws,
 )

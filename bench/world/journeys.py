@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from bench.world.channels import CHANNELS, Channel
+from bench.world.channels import CHANNELS, SEEKING_AT_START, SEEKING_SHARE, Channel
 from bench.world.records import Draft, Record, conversion, touchpoint
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ STAGES = ("awareness", "consideration", "intent", "purchase", "retention", "advo
 # Path lengths: lognormal with median 4 and mean 5, as in published path reports most are short and a few very long.
 _LENGTH_MU, _LENGTH_SIGMA, _LONGEST_PATH = 1.386, 0.67, 40
 _TOUCHLESS_SHARE = 0.01
+_BROWSING = list(accumulate(channel.browsing for channel in CHANNELS))
+_SEEKING = list(accumulate(channel.seeking for channel in CHANNELS))
 _STAGE_CHANGE_SHARE = 0.3
 _REFUND_SHARE, _CANCELLATION_SHARE, _SECOND_CONVERSION_SHARE, _LATER_TOUCH_SHARE = 0.06, 0.02, 0.08, 0.2
 
@@ -55,8 +57,6 @@ class JourneyMaker:
         self._v2_share = v2_share
         self._anonymous_share = anonymous_share
         self._opt_out_share = opt_out_share
-        self._early = list(accumulate(channel.early for channel in CHANNELS))
-        self._late = list(accumulate(channel.late for channel in CHANNELS))
         self._campaigns = {
             channel.name: [plan for plan in tenant.campaigns if plan.channel is channel] for channel in CHANNELS
         }
@@ -66,7 +66,7 @@ class JourneyMaker:
         rng, tenant = self.rng, self.tenant
         customer = rng.choice(tenant.customers)
         journey_id = tenant.next_id("j")
-        path = [] if rng.random() < _TOUCHLESS_SHARE else [self._channel(at) for at in positions(path_length(rng))]
+        path = [] if rng.random() < _TOUCHLESS_SHARE else channels_met(rng)
         chance = self._truth.conversion_chance(tenant, [channel.name for channel in path])
         converts = rng.random() < chance
         steps = [Step(self.start(customer, journey_id, path[0] if path else None), 0.0)]
@@ -82,7 +82,7 @@ class JourneyMaker:
         if converts:
             steps += self._purchase(customer, journey_id, value)
         if self._opt_out_share and rng.random() < self._opt_out_share:
-            steps.append(Step(self._opt_out(customer, journey_id, stage), 1.0))
+            steps.append(Step(self.refusal(customer, journey_id, stage), 1.0))
         return steps
 
     def start(self, customer: Customer, journey_id: str, channel: Channel | None) -> Draft:
@@ -143,11 +143,6 @@ class JourneyMaker:
         }
         return Draft(self.tenant.tenant_id, "conversion_event", record)
 
-    def _channel(self, at: float) -> Channel:
-        """A channel for a touch at relative position `at` (0 first, 1 last)."""
-        table = self._late if self.rng.random() < at else self._early
-        return CHANNELS[min(bisect(table, self.rng.random() * table[-1]), len(CHANNELS) - 1)]
-
     def _stage_change(self, customer: Customer, journey_id: str, previous: str | None, stage: str) -> Draft:
         record = {
             "envelope": self.tenant.envelope("journey_stage_change", "crm", customer),
@@ -157,8 +152,8 @@ class JourneyMaker:
         }
         return Draft(self.tenant.tenant_id, "journey_stage_change", record)
 
-    def _opt_out(self, customer: Customer, journey_id: str, stage: str) -> Draft:
-        """An event that says that the customer no longer consents to anything."""
+    def refusal(self, customer: Customer, journey_id: str, stage: str) -> Draft:
+        """An event that says that the customer consents to nothing, or no longer."""
         draft = self._stage_change(customer, journey_id, stage, stage)
         refused = {"marketing": False, "analytics": False, "personalization": False}
         (draft.record or {})["envelope"]["consent"] = refused
@@ -175,7 +170,7 @@ class JourneyMaker:
         if rng.random() < _STAGE_CHANGE_SHARE:
             steps.append(Step(self._stage_change(customer, journey_id, "intent", "purchase"), 0.1))
         if rng.random() < _LATER_TOUCH_SHARE:
-            steps.append(Step(self.touch(customer, journey_id, "retention", self._channel(0.5)), rng.random()))
+            steps.append(Step(self.touch(customer, journey_id, "retention", _channel(rng, 0.5)), rng.random()))
         if rng.random() < _SECOND_CONVERSION_SHARE:
             again = conversion(order_value_micros(self.tenant.mean_value_micros, rng), currency)
             steps.append(Step(self.convert(customer, journey_id, again), 1.0))
@@ -195,6 +190,21 @@ class JourneyMaker:
 def journey_record(customer_id: str, journey_id: str, stage: str) -> Record:
     """A Journey record."""
     return {"customer_id": customer_id, "journey_id": journey_id, "stage": stage}
+
+
+def channels_met(rng: Random) -> list[Channel]:
+    """The channels of a journey that has touches. Who seeks something meets more and more of the seekers' channels."""
+    seeking = rng.random() < SEEKING_SHARE
+    return [
+        _channel(rng, SEEKING_AT_START + (1 - SEEKING_AT_START) * at if seeking else 0.0)
+        for at in positions(path_length(rng))
+    ]
+
+
+def _channel(rng: Random, seeking: float) -> Channel:
+    """A channel that is met, with the probability `seeking` as by those who seek."""
+    table = _SEEKING if rng.random() < seeking else _BROWSING
+    return CHANNELS[min(bisect(table, rng.random() * table[-1]), len(CHANNELS) - 1)]
 
 
 def path_length(rng: Random) -> int:

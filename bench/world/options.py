@@ -39,7 +39,7 @@ class WorldOptions:
     v2_share: float = 0.5
     anonymous_share: float = 0.0
     signed_out_share: float = 0.0
-    opt_out_share: float = 0.0
+    opt_out_share: float = 0.01
     disorder_ms: int = 2_000
     too_large_bytes: int = 1_100_000
     faults: dict[str, float] = field(default_factory=dict)

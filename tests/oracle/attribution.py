@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from tests.oracle.consent import NO_REFUSAL, refusals
 from tests.oracle.identity import Person, persons
 from tests.oracle.settings import DAY_MS, counts, ruled_weights
 
@@ -108,7 +109,7 @@ def conversions(
     if identity:
         yield from _of_persons(connection)
         return
-    touches = _touches(connection)
+    touches, refused = _touches(connection), refusals(connection)
     net = _net_values(connection)
     rows = connection.cursor().execute(
         """
@@ -121,6 +122,7 @@ def conversions(
         path = touches.get((tenant_id, customer_id), [])
         own = (settings or {}).get(tenant_id)
         rules = own.of(conversion_type) if own else None
+        void = refused.get((tenant_id, customer_id), NO_REFUSAL).void_until(rules)
         lookback = round(rules["lookback_days"] * DAY_MS) if rules else LOOKBACK_MS
         start = bisect_left(path, time - lookback, key=lambda touch: touch.time)
         end = bisect_right(path, time, key=lambda touch: touch.time)
@@ -137,7 +139,8 @@ def conversions(
             tuple(
                 touch
                 for touch in path[start:end]
-                if rules is None or counts(rules, touch.channel, touch.campaign_id, touch.interaction)
+                if touch.time > void
+                and (rules is None or counts(rules, touch.channel, touch.campaign_id, touch.interaction))
             ),
             rules=rules,
             trained=own.trained(conversion_type, time) if own and rules and "data_driven" in rules["models"] else None,
@@ -145,13 +148,13 @@ def conversions(
 
 
 def _of_persons(connection: duckdb.DuckDBPyConnection) -> Iterator[Conversion]:
-    found, void = persons(connection)
+    found, refused = persons(connection), refusals(connection)
     paths: dict[tuple[str, str], list[Touch]] = {}
     for tenant_id, customer_id, *touch in connection.execute(
         "SELECT tenant_id, customer_id, event_time, event_id, channel, campaign_id FROM accepted "
         "WHERE own_type = 'touchpoint_interaction'"
     ).fetchall():
-        if touch[0] > void.get((tenant_id, customer_id), -1):
+        if touch[0] > refused.get((tenant_id, customer_id), NO_REFUSAL).void_until(None):
             paths.setdefault((tenant_id, customer_id), []).append(Touch(*touch))
     back: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
     for tenant_id, original, customer_id, kind, micros in connection.execute(

@@ -42,16 +42,8 @@ class Known:
     """What is known of a customer."""
 
     denied: list[int] = field(default_factory=list)
-    granted: list[int] = field(default_factory=list)
     links: dict[Identifier, list[tuple[int, str, str]]] = field(default_factory=dict)
     """Live identifiers with (day, place, browser) of each event."""
-
-    @property
-    def void_until(self) -> int:
-        """Touches up to this moment do not count; -1 when all do."""
-        if self.denied and self.granted and min(self.granted) <= max(self.denied):
-            return (max(self.denied) + 1) * DAY_MS - 1
-        return -1
 
 
 @dataclass(frozen=True)
@@ -62,8 +54,8 @@ class Person:
     probability: dict[tuple[str, str], float]
 
 
-def persons(connection: duckdb.DuckDBPyConnection) -> tuple[dict[tuple[str, str], Person], dict[tuple[str, str], int]]:
-    """Persons of several customers by (tenant, customer), and void moments of customers that opted out."""
+def persons(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Person]:
+    """Persons of several customers by (tenant, customer)."""
     rows = connection.execute(
         "SELECT tenant_id, customer_id, event_time, analytics, identifiers FROM accepted WHERE family = 'journey'"
     ).fetchall()
@@ -71,24 +63,23 @@ def persons(connection: duckdb.DuckDBPyConnection) -> tuple[dict[tuple[str, str]
     for tenant_id, *observation in rows:
         by_tenant.setdefault(tenant_id, []).append((*observation[:3], dict(observation[3] or {})))
     found: dict[tuple[str, str], Person] = {}
-    void: dict[tuple[str, str], int] = {}
     for tenant_id, observations in by_tenant.items():
         known = what_is_known(observations)
-        void |= {(tenant_id, name): one.void_until for name, one in known.items() if one.void_until >= 0}
         for person in divided(known):
             found |= {(tenant_id, name): person for name in person.customers}
-    return found, void
+    return found
 
 
 def what_is_known(observations: Iterable[Observation]) -> dict[str, Known]:
-    """Live links and consents by customer."""
+    """Live links and refusals by customer."""
     observations = list(observations)
     oldest = max(time // DAY_MS for _, time, _, _ in observations) - RETENTION_DAYS
     known: dict[str, Known] = {}
     for name, time, analytics, _ in observations:
         if time // DAY_MS > oldest:
             one = known.setdefault(name, Known())
-            (one.granted if analytics else one.denied).append(time // DAY_MS)
+            if not analytics:
+                one.denied.append(time // DAY_MS)
     for name, time, analytics, identifiers in observations:
         day = time // DAY_MS
         if day > oldest and analytics and day > max(known[name].denied, default=-1):

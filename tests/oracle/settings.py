@@ -23,6 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "lookback_days": 30,
     "half_life_days": 7,
     "position_weights": [0.4, 0.2, 0.4],
+    "consent": "required",
 }
 
 

@@ -13,9 +13,11 @@ in which they come (limits below). The rules:
 - Refunds reduce the value, to 0 at most: what was never earned cannot be given back. A cancellation takes the whole
   value, whatever its own says. Either may come before its conversion; one whose conversion never comes changes no
   credit.
-- `revision` of an attribution is 1 + the touches in its window + its refunds and cancellations, above the version of
-  the tenant's settings times 2^32. It grows with every fact that the credits rest on and with every change of
-  settings, and is the same when the stream is replayed under the same settings.
+- A fact without consent to analytics takes the touches up to its moment out of all credits (`consent`): conversions
+  that have no touch left are unattributed. Journeys count them all the same.
+- `revision` of an attribution is 1 + the touches in its window (twice those that consent takes out) + its refunds and
+  cancellations, above the version of the tenant's settings times 2^32. It grows with every fact that the credits rest
+  on and with every change of settings, and is the same when the stream is replayed under the same settings.
 - Rules (models, look-back, transforms, touch filter, parameters) are those of the conversion's type. When settings
   change, `reattribute` gives the conversions whose credits change with them. A trained model credits the conversions
   from the time on at which it is in force, so a new one leaves older credits, and their model version, as they are.
@@ -35,27 +37,20 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from udfs.attribution.consent import ConsentSeen
 from udfs.attribution.credit import credit, unattributed
+from udfs.attribution.facts import CANCELLATION, CONVERSION, REFUND, STAGE_CHANGE, TOUCH, FactError
+from udfs.attribution.person_journeys import count_in_journey, journey_row
 from udfs.attribution.person_state import (
     CONVERSION_TYPE,
-    CONVERSIONS,
-    CONVERTED_AT,
-    CONVERTED_BY,
-    CONVERTED_IN,
     CREATED_AT,
     CURRENCY,
-    FACTS,
     FORGOTTEN,
     FORGOTTEN_REFUNDS,
     GROSS_MICROS,
-    ID,
     JOURNEY_ID,
-    MICROS_BY_CURRENCY,
     NEWEST_ID,
     NEWEST_TIME,
-    STAGE,
-    STARTED_AT,
-    TOUCHES,
     Added,
     Log,
     PersonState,
@@ -66,25 +61,12 @@ from udfs.attribution.settings import ALL_TOUCHES, AttributionSettings, Model
 from udfs.attribution.tenant_settings import TenantSettings, job_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 UNATTRIBUTED = "unattributed"
 
-# Kinds of facts. Every fact: kind, tenant_id, customer_id, journey_id, stage, event_id, time, created_at (UTC ms),
-# consent bits; after these:
-STAGE_CHANGE = "s"  # nothing more
-TOUCH = "t"  # channel, campaign_id, creative_id, source, interaction_type
-CONVERSION = "c"  # conversion_type, value_micros, currency, weight or null
-REFUND = "r"  # original_event_id, value_micros
-CANCELLATION = "x"  # original_event_id, value_micros
-
-
 REVISED = ("revision", "settings_version", "value_micros", "touches")
 """What of an attribution can change from one revision to the next, beside its models."""
-
-
-class FactError(ValueError):
-    """A fact is none that the program knows, or facts of two people came together. Names no one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +78,7 @@ class PersonUpdate:
     """One per conversion whose credits changed, ordered by (time, event id); see `_attribution`. What was attributed
     before, if anything, is in `replaces`: REVISED and `models`."""
     journeys: list[dict[str, Any]]
-    """One per journey that has a new fact; see `_journey_row`."""
+    """One per journey that has a new fact; see `journey_row`."""
     duplicates: int
     """Facts that were known."""
     expired: int
@@ -138,11 +120,13 @@ def apply_facts(
             if fact[0] == CONVERSION:
                 fresh.add(fact[5])
             if fact[3]:
-                changed[fact[3]] = _count_in_journey(person, fact)
+                changed[fact[3]] = count_in_journey(person, fact)
         elif added is Added.DUPLICATE:
             duplicates += 1
         else:
             expired += 1
+        if added is not Added.DUPLICATE:
+            _see_consent(person, fact, tenant, affected)
     conversions = person.conversions
     attributions = [
         _attribution(person, index, tenant_id, customer_id, settings, tenant)
@@ -151,7 +135,7 @@ def apply_facts(
     ]
     if state and affected - fresh:
         _note_replaced(decode(state), attributions, settings, tenant)
-    journeys = [_journey_row(journey, tenant_id, customer_id) for journey in changed.values()]
+    journeys = [journey_row(journey, tenant_id, customer_id) for journey in changed.values()]
     _forget(person, settings, tenant)
     return PersonUpdate(encode(person), attributions, journeys, duplicates, expired)
 
@@ -260,46 +244,23 @@ def _add(
     return added
 
 
-def _count_in_journey(person: PersonState, fact: Sequence[Any]) -> list[Any]:
-    """Add a new fact to the figures of its journey, and return them."""
-    kind, _, _, journey_id, stage, event_id, time = fact[:7]
-    for journey in person.journeys:
-        if journey[ID] == journey_id:
-            break
-    else:
-        journey = [journey_id, time, event_id, stage, time, 0, 0, {}, 0, "", "", 0]
-        person.journeys.append(journey)
-    journey[FACTS] += 1
-    if time > journey[NEWEST_TIME] or (time == journey[NEWEST_TIME] and event_id > journey[NEWEST_ID]):
-        journey[NEWEST_TIME], journey[NEWEST_ID], journey[STAGE] = time, event_id, stage
-    if time < journey[STARTED_AT]:
-        journey[STARTED_AT] = time
-    if kind == TOUCH:
-        journey[TOUCHES] += 1
-    elif kind == CONVERSION:
-        journey[CONVERSIONS] += 1
-        micros, currency = journey[MICROS_BY_CURRENCY], fact[11]
-        micros[currency] = micros.get(currency, 0) + fact[10]
-        if (time, event_id) > (journey[CONVERTED_AT], journey[CONVERTED_BY]):
-            journey[CONVERTED_AT], journey[CONVERTED_BY], journey[CONVERTED_IN] = time, event_id, currency
-    return journey
+def _see_consent(person: PersonState, fact: Sequence[Any], tenant: TenantSettings, affected: set[str]) -> None:
+    """Take in what a fact says of consent, and the ids of the conversions that lose touches by it into `affected`."""
+    seen = person.consent
+    before = (seen.granted_at, seen.denied_at)
+    if seen.see(fact[8], fact[6]) and person.conversions.times:
+        affected.update(_losing_touches(person, ConsentSeen(*before), tenant))
 
 
-def _journey_row(journey: list[Any], tenant_id: str, customer_id: str) -> dict[str, Any]:
-    """Return a row of the `journeys` table: times UTC ms, value in gross micros."""
-    return {
-        "tenant_id": tenant_id,
-        "journey_id": journey[ID],
-        "customer_id": customer_id,
-        "stage": journey[STAGE],
-        "started_at": journey[STARTED_AT],
-        "last_event_at": journey[NEWEST_TIME],
-        "touchpoints": journey[TOUCHES],
-        "conversions": journey[CONVERSIONS],
-        "value_micros": journey[MICROS_BY_CURRENCY].get(journey[CONVERTED_IN], 0),
-        "currency": journey[CONVERTED_IN],
-        "revision": journey[FACTS],
-    }
+def _losing_touches(person: PersonState, before: ConsentSeen, tenant: TenantSettings) -> Iterator[str]:
+    """Yield the ids of the conversions some of whose touches no longer count, but did by the consent seen before."""
+    conversions, times = person.conversions, person.touches.times
+    for conversion_id, time, conversion in zip(conversions.ids, conversions.times, conversions.values, strict=True):
+        rules = tenant.rules_of(conversion[CONVERSION_TYPE])
+        until = min(time, person.consent.void_until(rules.consent))
+        first = max(bisect_left(times, time - rules.lookback_ms), bisect_right(times, before.void_until(rules.consent)))
+        if first < bisect_right(times, until):
+            yield conversion_id
 
 
 def _attribution(
@@ -323,8 +284,10 @@ def _attribution(
     end = bisect_right(log.times, time)
     start = bisect_left(log.times, time - rules.lookback_ms, 0, end)
     refunds = [micros for original_id, micros in person.refunds.values if original_id == conversion_id]
-    facts = 1 + end - start + len(refunds) + conversion[FORGOTTEN]
-    start = max(start, end - settings.max_touches)
+    void = bisect_right(log.times, person.consent.void_until(rules.consent), start, end)
+    # A touch that no longer counts is counted once more, so that the revision grows when it is taken out.
+    facts = 1 + end - start + void - start + len(refunds) + conversion[FORGOTTEN]
+    start = max(void, end - settings.max_touches)
     gross = conversion[GROSS_MICROS]
     if None in refunds or conversion[FORGOTTEN_REFUNDS] is None:
         net = 0
@@ -373,7 +336,9 @@ def _forget(person: PersonState, settings: AttributionSettings, tenant: TenantSe
     if count := person.touches.excess(oldest, settings.max_touches):
         for time in person.touches.times[:count]:
             for index in _reached(conversions, time, tenant):
-                conversions.values[index][FORGOTTEN] += 1
+                conversion = conversions.values[index]
+                void_until = person.consent.void_until(tenant.rules_of(conversion[CONVERSION_TYPE]).consent)
+                conversion[FORGOTTEN] += 2 if time <= void_until else 1
         person.touches.forget(count)
     person.drop_unused_places()
     if count := person.refunds.excess(oldest, settings.max_refunds):

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from udfs.attribution.consent import ConsentSeen
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-VERSION = 2
+VERSION = 3
 
 
 class StateVersionError(ValueError):
@@ -122,6 +124,9 @@ class PersonState:
     """Distinct (channel, campaign id, interaction type) of the touches, each written once. The type is empty where
     state of version 1 did not have it."""
 
+    consent: ConsentSeen = field(default_factory=ConsentSeen)
+    """What the facts said of consent. State of versions 1 and 2 did not remember it."""
+
     def place(self, channel: str, campaign_id: str, interaction_type: str) -> int:
         """Return the index of a channel, campaign and interaction type in `places`."""
         place = [channel, campaign_id, interaction_type]
@@ -153,6 +158,7 @@ def encode(person: PersonState) -> bytes:
             person.stage_changes.columns(),
             person.journeys,
             person.places,
+            (person.consent.granted_at, person.consent.denied_at),
         )
     )
 
@@ -172,8 +178,9 @@ def decode(state: bytes | None) -> PersonState:
         raise StateVersionError("the person's state is not readable; restore a savepoint of this program") from error
     if version != VERSION:
         record = _upgrade(record, version)
-    _, newest, touches, conversions, refunds, stage_changes, journeys, places = record
-    return PersonState(newest, Log(*touches), Log(*conversions), Log(*refunds), Log(*stage_changes), journeys, places)
+    _, newest, touches, conversions, refunds, stage_changes, journeys, places, consent = record
+    logs = (Log(*touches), Log(*conversions), Log(*refunds), Log(*stage_changes))
+    return PersonState(newest, *logs, journeys, places, ConsentSeen(*consent))
 
 
 def _remember_interaction_types(record: list[Any]) -> list[Any]:
@@ -182,8 +189,13 @@ def _remember_interaction_types(record: list[Any]) -> list[Any]:
     return [2, *rest, [[channel, campaign_id, ""] for channel, campaign_id in places]]
 
 
+def _remember_consent(record: list[Any]) -> list[Any]:
+    """Version 3: when consent was given and refused, which is not known of the facts before."""
+    return [3, *record[1:], [0, 0]]
+
+
 # Entry n - 1 turns the array of version n into that of version n + 1.
-_UPGRADES: tuple[Callable[[list[Any]], list[Any]], ...] = (_remember_interaction_types,)
+_UPGRADES: tuple[Callable[[list[Any]], list[Any]], ...] = (_remember_interaction_types, _remember_consent)
 
 
 def _upgrade(record: list[Any], version: object) -> list[Any]:

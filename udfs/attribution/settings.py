@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NoReturn
 
+from udfs.attribution.consent import Consent
 from udfs.attribution.heuristics import DAY_MS, DEFAULT_HALF_LIFE_MS, DEFAULT_POSITION_WEIGHTS
 from udfs.attribution.transforms import TransformError, chain
 
@@ -105,6 +106,9 @@ class CreditRules:
     channel_weights: tuple[tuple[str, float], ...] = ()
     """(channel, weight) of the custom model; a channel not listed weighs 1."""
 
+    consent: str = Consent.REQUIRED.value
+    """What an event without consent to analytics is taken for."""
+
     def __post_init__(self) -> None:
         """Check every value."""
         known = [model.value for model in Model]
@@ -114,6 +118,8 @@ class CreditRules:
         object.__setattr__(self, "models", tuple(Model(model).value for model in self.models))
         if not DAY_MS // 24 <= self.lookback_ms <= 365 * DAY_MS:
             _refuse("lookback_ms", self.lookback_ms, f"one hour to 365 days ({DAY_MS // 24} to {365 * DAY_MS})")
+        if self.consent not in tuple(Consent):
+            _refuse("consent", self.consent, f"one of {', '.join(Consent)}")
         try:
             chain(self.transforms)
         except TransformError as error:

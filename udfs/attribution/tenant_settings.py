@@ -6,7 +6,7 @@ They travel as one JSON record on a compacted topic (docs/data-contract.md, `mea
      "settings": {"models": ["linear", "data_driven"], "lookback_days": 30, "transforms": ["exposure", "trim(20)"],
                   "touch_filter": {"exclude_channels": ["direct"], "exclude_campaigns": [], "interaction_types": []},
                   "half_life_days": 7, "position_weights": [0.4, 0.2, 0.4], "channel_weights": {"email": 2},
-                  "conversion_types": {"signup": {"lookback_days": 7}}},
+                  "consent": "required", "conversion_types": {"signup": {"lookback_days": 7}}},
      "models": [{"version": "markov2-…", "conversion_type": "", "in_force_from": …, "transforms": […], "effects": {…}}]}
 
 Every key of `settings` is optional: what is missing is as in the job's own settings. `decay_per_day` may stand in place
@@ -238,4 +238,5 @@ _READERS: dict[str, Callable[[Any, str], tuple[str, Any]]] = {
     "touch_filter": _touch_filter,
     "position_weights": _position_weights,
     "channel_weights": _channel_weights,
+    "consent": lambda value, _key: ("consent", value),
 }

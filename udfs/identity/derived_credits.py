@@ -3,6 +3,7 @@
 The rules are those of `udfs/attribution/person.py`, over the facts of all customers of the person together; for a
 customer alone the credits are the same to the micro, only with a higher revision. What is added:
 
+- A customer's refusal takes that customer's touches out; those of the person's other customers stay.
 - A refund or cancellation counts for its conversion whichever customer of the person it came from.
 - A touch of another customer counts with the probability that both are one person. Where links are certain that is 1.
   Over probable links it is q = link probability * 2^(-(conversion time - touch time) / half-life): the older a touch,
@@ -26,8 +27,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from udfs.attribution.apportion import apportion
+from udfs.attribution.consent import ConsentSeen
 from udfs.attribution.credit import credit, unattributed
-from udfs.attribution.person import CANCELLATION, CONVERSION, REFUND, STAGE_CHANGE, TOUCH, UNATTRIBUTED, FactError
+from udfs.attribution.facts import CANCELLATION, CONVERSION, REFUND, STAGE_CHANGE, TOUCH, FactError
+from udfs.attribution.person import UNATTRIBUTED
 from udfs.attribution.settings import Model
 
 if TYPE_CHECKING:
@@ -53,6 +56,8 @@ class _Facts:
     """Time (UTC ms), event id, the fact."""
     refunds: dict[str, list[int | None]] = field(default_factory=dict)
     """By conversion: micros; None for a cancellation."""
+    consent: dict[str, ConsentSeen] = field(default_factory=dict)
+    """By customer."""
     newest: int = 0
 
 
@@ -104,9 +109,9 @@ def _counted(person: Person, facts: Iterable[Sequence[Any]]) -> _Facts:
         if time <= person.erased_until.get(customer_id, 0):
             continue
         counted.newest = max(counted.newest, time)
+        counted.consent.setdefault(customer_id, ConsentSeen()).see(fact[8], time)
         if kind == TOUCH:
-            if time > person.void_touches_until.get(customer_id, 0):
-                counted.touches.append((time, event_id, customer_id, fact[9], fact[10] or "", fact[13] or ""))
+            counted.touches.append((time, event_id, customer_id, fact[9], fact[10] or "", fact[13] or ""))
         elif kind == CONVERSION:
             counted.conversions.append((time, event_id, fact))
         elif kind in (REFUND, CANCELLATION):
@@ -133,13 +138,14 @@ def _attribution(
     net = 0 if None in refunds else max(0, gross - sum(micros for micros in refunds if micros is not None))
     start = bisect_left(counted.touches, time - rules.lookback_ms, key=lambda touch: touch[0])
     end = bisect_right(counted.touches, time, key=lambda touch: touch[0])
+    void_until = {name: seen.void_until(rules.consent) for name, seen in counted.consent.items()}
     touches: list[list[Any]] = []
     hundredths: list[int] = []
     for at, touch_id, toucher, channel, campaign_id, interaction in counted.touches[
         max(start, end - settings.max_touches) : end
     ]:
         likely = _hundredths(probabilities[toucher], time - at, rules.half_life_ms)
-        if likely and rules.touch_filter.keeps(channel, campaign_id, interaction):
+        if likely and at > void_until[toucher] and rules.touch_filter.keeps(channel, campaign_id, interaction):
             touches.append([touch_id, channel, campaign_id, at])
             hundredths.append(likely)
     if touches:

@@ -156,18 +156,12 @@ class DeviceGraph:
         if day > customer.listed_day:
             state.list_customer(name, day)
         if seen.consented:
-            if customer.granted_day == NEVER or day < customer.granted_day:
-                customer.granted_day = day
-                state.changed(name)
             if day > customer.void_day:
                 self._link(name, customer, day, seen.identifiers)
         elif day > customer.denied_day:
             customer.denied_day = day
             state.changed(name)
             self._drop_through(name, customer, customer.void_day)
-        if customer.opted_out and not customer.derived:
-            customer.derived = True
-            state.changed(name)
 
     def _withdraw(self, withdrawal: Withdrawal) -> None:
         name, identifier = withdrawal.customer_id, withdrawal.identifier
@@ -382,6 +376,5 @@ class DeviceGraph:
         records = {name: self._state.customer(name) for name in group.customers}
         return Person(
             group,
-            {name: until for name, record in records.items() if (until := record.void_touches_until)},
             {name: record.erased_at for name, record in records.items() if record.erased_at},
         )

@@ -13,8 +13,6 @@ class Person:
     """A person whose credits are to be derived from stored facts: the customers, and what of them no longer counts."""
 
     group: Group
-    void_touches_until: dict[str, int] = field(default_factory=dict)
-    """By customer with such: touches up to this moment (UTC ms) are not credited."""
     erased_until: dict[str, int] = field(default_factory=dict)
     """By customer with such: no fact up to this moment (UTC ms) counts."""
 
@@ -51,10 +49,10 @@ def decode_group(plain: list[Any]) -> Group:
 
 def encode_person(person: Person) -> list[Any]:
     """Return a person as plain values, for JSON."""
-    return [encode_group(person.group), person.void_touches_until, person.erased_until]
+    return [encode_group(person.group), person.erased_until]
 
 
 def decode_person(plain: list[Any]) -> Person:
     """Return the person of plain values."""
-    group, void_touches_until, erased_until = plain
-    return Person(decode_group(group), void_touches_until, erased_until)
+    group, erased_until = plain
+    return Person(decode_group(group), erased_until)

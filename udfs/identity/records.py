@@ -14,7 +14,7 @@ import orjson
 from udfs.identity.identifiers import Identifier, Kind
 from udfs.identity.similarity import Sighting
 
-VERSION = 1
+VERSION = 2
 DAY_MS = 86_400_000
 NEVER = -1
 """The day before the epoch: no event can lie there."""
@@ -37,8 +37,6 @@ class CustomerRecord:
     """Networks by hash, with the newest day, and what was seen there."""
     denied_day: int = NEVER
     """Newest day with an event without consent to analytics: all links up to it are void."""
-    granted_day: int = NEVER
-    """Oldest day with an event with consent to analytics."""
     erased_at: int = 0
     """Moment of the newest erasure, UTC ms; 0: never. Facts up to it are void, and links up to its day."""
     withdrawn: set[Identifier] = field(default_factory=set)
@@ -53,16 +51,6 @@ class CustomerRecord:
     def void_day(self) -> int:
         """Links of this day and before are void."""
         return max(self.denied_day, self.erased_at // DAY_MS if self.erased_at else NEVER)
-
-    @property
-    def opted_out(self) -> bool:
-        """Whether a consent was taken back. Who never gave one has not opted out; within a day a denial comes last."""
-        return NEVER < self.granted_day <= self.denied_day
-
-    @property
-    def void_touches_until(self) -> int:
-        """Touches up to this moment (UTC ms) are not credited: to the end of an opt-out's day, or an erasure."""
-        return max((self.denied_day + 1) * DAY_MS - 1 if self.opted_out else 0, self.erased_at)
 
     @property
     def last_days(self) -> dict[Identifier, int]:
@@ -94,7 +82,6 @@ def encode_customer(customer: CustomerRecord) -> str:
             links,
             networks,
             customer.denied_day,
-            customer.granted_day,
             customer.erased_at,
             withdrawn,
             customer.person,
@@ -108,12 +95,14 @@ def decode_customer(text: str | None) -> CustomerRecord:
     """Return the record of a text; an empty one for None. Raises IdentityStateError."""
     if text is None:
         return CustomerRecord()
-    _, links, networks, denied_day, granted_day, erased_at, withdrawn, person, derived, listed_day = _read(text, 10)
+    record = _read(text)
+    if record[0] == 1:
+        del record[4]  # the oldest day with consent: attribution sees it in the facts (ADR 0008)
+    _, links, networks, denied_day, erased_at, withdrawn, person, derived, listed_day = record
     return CustomerRecord(
         {Identifier(_KINDS[int(rank)], value): day for rank, days in links.items() for value, day in days.items()},
         {value: (day, Sighting(tuple(days), geo, agent)) for value, (day, days, geo, agent) in networks.items()},
         denied_day,
-        granted_day,
         erased_at,
         {Identifier(_KINDS[int(rank)], value) for rank, value in withdrawn},
         person,
@@ -138,10 +127,10 @@ def encode_identifier(identifier: IdentifierRecord) -> str:
 
 def decode_identifier(text: str | None) -> IdentifierRecord:
     """Return the record of a text; an empty one for None. Raises IdentityStateError."""
-    return IdentifierRecord() if text is None else IdentifierRecord(*_read(text, 3)[1:])
+    return IdentifierRecord() if text is None else IdentifierRecord(*_read(text)[1:])
 
 
-def _read(text: str, length: int) -> list[Any]:
+def _read(text: str) -> list[Any]:
     try:
         record = orjson.loads(text)
         version = record[0]
@@ -149,8 +138,8 @@ def _read(text: str, length: int) -> list[Any]:
         raise IdentityStateError(
             "the state of identity is not readable; restore a savepoint of this program"
         ) from error
-    if version != VERSION or len(record) != length:
+    if not isinstance(version, int) or not 1 <= version <= VERSION:
         raise IdentityStateError(
-            f"the state of identity has version {version!r}; allowed: {VERSION}. Run the program that wrote it"
+            f"the state of identity has version {version!r}; allowed: 1 to {VERSION}. Run the program that wrote it"
         )
     return list(record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -10,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from udfs.attribution.apportion import apportion
+from udfs.attribution.consent import Consent
 from udfs.attribution.credit import weigh
-from udfs.attribution.person import REVISED, FactError, PersonUpdate, apply_facts
+from udfs.attribution.facts import FactError
+from udfs.attribution.person import REVISED, PersonUpdate, apply_facts
 from udfs.attribution.settings import RULE_BASED, AttributionSettings
 
 if TYPE_CHECKING:
@@ -24,16 +27,18 @@ LINEAR = AttributionSettings(models=("linear",))
 Fact = list[Any]
 
 
-def fact(kind: str, event_id: str, time: int, *rest: Any, journey: str = "j1", stage: str = "intent") -> Fact:
-    return [kind, "acme", "ann", journey, stage, event_id, time, time + 5, 7, *rest]
+def fact(
+    kind: str, event_id: str, time: int, *rest: Any, journey: str = "j1", stage: str = "intent", consent: int = 7
+) -> Fact:
+    return [kind, "acme", "ann", journey, stage, event_id, time, time + 5, consent, *rest]
 
 
-def touch(event_id: str, time: int, channel: str = "email", campaign: str | None = "k1", **journey: str) -> Fact:
-    return fact("t", event_id, time, channel, campaign, None, "google", "click", **journey)
+def touch(event_id: str, time: int, channel: str = "email", campaign: str | None = "k1", **more: Any) -> Fact:
+    return fact("t", event_id, time, channel, campaign, None, "google", "click", **more)
 
 
-def conversion(event_id: str, time: int, micros: int = 1_000_000, currency: str = "EUR", **journey: str) -> Fact:
-    return fact("c", event_id, time, "order", micros, currency, None, **journey)
+def conversion(event_id: str, time: int, micros: int = 1_000_000, currency: str = "EUR", **more: Any) -> Fact:
+    return fact("c", event_id, time, "order", micros, currency, None, **more)
 
 
 def refund(event_id: str, time: int, original: str, micros: int = 0, kind: str = "r") -> Fact:
@@ -78,10 +83,15 @@ def by_the_rules(facts: list[Fact], options: AttributionSettings) -> bytes:
     """What a reader must see in the end, computed from all facts at once, without any state."""
     ordered = sorted({one[5]: one for one in facts}.values(), key=lambda one: (one[6], one[5]))
     attributions, journeys = {}, {}
+    consented = [one[6] for one in ordered if one[8] in CONSENTED]
+    void = max((one[6] for one in ordered if one[8] not in CONSENTED), default=0)
+    if options.consent == "assumed" and not (consented and min(consented) <= void):
+        void = 0
     for one in ordered:
         if one[0] != "c":
             continue
-        path = [t for t in ordered if t[0] == "t" and one[6] - options.lookback_ms <= t[6] <= one[6]]
+        near = [t for t in ordered if t[0] == "t" and one[6] - options.lookback_ms <= t[6] <= one[6]]
+        path = [t for t in near if t[6] > void]
         taken = [r for r in ordered if r[0] in "rx" and r[9] == one[5]]
         net = 0 if any(r[0] == "x" for r in taken) else max(0, one[10] - sum(r[10] for r in taken))
         models = {}
@@ -101,7 +111,7 @@ def by_the_rules(facts: list[Fact], options: AttributionSettings) -> bytes:
             "value_micros": net,
             "currency": one[11],
             "settings_version": 0,
-            "revision": 1 + len(path) + len(taken),
+            "revision": 1 + 2 * len(near) - len(path) + len(taken),
             "touches": [[t[5], t[9], t[10] or "", t[6]] for t in path] or [["", "unattributed", "", one[6]]],
             "models": models,
         }
@@ -125,6 +135,7 @@ def by_the_rules(facts: list[Fact], options: AttributionSettings) -> bytes:
     return orjson.dumps([attributions, journeys], option=orjson.OPT_SORT_KEYS)
 
 
+CONSENTED = (2, 3, 6, 7)
 # Few distinct moments, so that ties happen; a range beyond the look-back but within the retention.
 moments = st.integers(0, 80).map(lambda half_days: START + half_days * DAY // 2)
 channels = st.sampled_from(["email", "search", "social", "direct"])
@@ -136,9 +147,10 @@ def histories(draw: st.DrawFn) -> list[Fact]:
     for number in range(draw(st.integers(0, 25))):
         kind = draw(st.sampled_from("sttttccrx"))
         event_id = f"{draw(st.integers(0, 9))}-{number}"  # so that ids do not sort by arrival
-        where = {
+        where: dict[str, Any] = {
             "journey": draw(st.sampled_from(["j1", "j2", ""])),
             "stage": draw(st.sampled_from(["intent", "purchase"])),
+            "consent": draw(st.sampled_from([7, 7, 7, 7, 7, 7, 2, 5])),
         }
         time = draw(moments)
         if kind == "t":
@@ -157,11 +169,14 @@ def histories(draw: st.DrawFn) -> list[Fact]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(histories(), st.randoms(use_true_random=False))
-def test_any_order_copies_and_batches_give_what_the_rules_say(facts: list[Fact], chance: random.Random) -> None:
+@given(histories(), st.sampled_from(Consent), st.randoms(use_true_random=False))
+def test_any_order_copies_and_batches_give_what_the_rules_say(
+    facts: list[Fact], consent: Consent, chance: random.Random
+) -> None:
+    options = replace(SETTINGS, consent=consent.value)
     arriving = [*facts, *chance.choices(facts, k=len(facts) // 2)] if facts else []
     chance.shuffle(arriving)
-    stream = Stream()
+    stream = Stream(options)
     duplicates = 0
     while arriving:
         size = chance.randint(1, 6)
@@ -169,7 +184,7 @@ def test_any_order_copies_and_batches_give_what_the_rules_say(facts: list[Fact],
         duplicates += update.duplicates
         assert update.expired == 0
         del arriving[:size]
-    assert stream.bytes() == by_the_rules(facts, SETTINGS)
+    assert stream.bytes() == by_the_rules(facts, options)
     assert duplicates == len(facts) // 2
     for attribution in stream.attributions.values():
         for credit in attribution["models"].values():
@@ -312,6 +327,7 @@ def test_a_crowded_person_stays_small_and_exact(chance: random.Random) -> None:
         one = chance.choice(
             [
                 touch(event_id, time, campaign=f"k{number}", journey="j1"),
+                touch(event_id, time, consent=chance.choice([7, 7, 7, 5])),
                 conversion(event_id, time, journey="j1"),
                 refund(event_id, time, chance.choice(sold[-3:]), 10_000),
                 fact("s", event_id, time),

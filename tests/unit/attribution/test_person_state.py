@@ -27,6 +27,8 @@ VERSION_1 = (
 VERSION_2 = VERSION_1.replace(b"[1,", b"[2,", 1).replace(
     b'[["email","k1"],["search",""]]', b'[["email","k1","click"],["search","","visit"]]'
 )
+# Written by version 3: the oldest consent and the newest refusal.
+VERSION_3 = VERSION_2.replace(b"[2,", b"[3,", 1).removesuffix(b"]") + b",[1699999900000,1700000050000]]"
 
 
 def test_state_of_version_1_is_read_and_goes_on() -> None:
@@ -40,14 +42,16 @@ def test_state_of_version_1_is_read_and_goes_on() -> None:
 
 
 def test_what_is_encoded_is_decoded() -> None:
-    assert encode(decode(VERSION_2)) == VERSION_2
-    assert encode(decode(VERSION_1)) == VERSION_2.replace(b'"click"', b'""').replace(b'"visit"', b'""')
+    assert encode(decode(VERSION_3)) == VERSION_3
+    unknown = VERSION_3.replace(b"[1699999900000,1700000050000]", b"[0,0]")
+    assert encode(decode(VERSION_2)) == unknown
+    assert encode(decode(VERSION_1)) == unknown.replace(b'"click"', b'""').replace(b'"visit"', b'""')
     assert decode(None) == decode(encode(decode(None)))
 
 
-@pytest.mark.parametrize("state", [b"[3,0]", b"[0]", b'["1"]', b"[999999]"])
+@pytest.mark.parametrize("state", [b"[4,0]", b"[0]", b'["1"]', b"[999999]"])
 def test_state_of_another_version_is_refused(state: bytes) -> None:
-    with pytest.raises(StateVersionError, match="allowed: 1 to 2"):
+    with pytest.raises(StateVersionError, match="allowed: 1 to 3"):
         decode(state)
 
 
@@ -59,12 +63,12 @@ def test_bytes_that_are_no_state_are_refused(state: bytes) -> None:
 
 def test_an_older_version_is_upgraded_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
     def drop_the_last_field(record: list[object]) -> list[object]:
-        return [3, *record[1:-1]]
+        return [4, *record[1:-1]]
 
-    expected = decode(VERSION_2)
-    monkeypatch.setattr(person_state, "VERSION", 3)
+    expected = decode(VERSION_3)
+    monkeypatch.setattr(person_state, "VERSION", 4)
     monkeypatch.setattr(person_state, "_UPGRADES", (*person_state._UPGRADES, drop_the_last_field))
-    old = orjson.dumps([*orjson.loads(VERSION_2), "a field of version 2"])
+    old = orjson.dumps([*orjson.loads(VERSION_3), "a field of version 3"])
     assert decode(old) == expected
 
 

@@ -113,6 +113,8 @@ def test_without_a_published_model_there_is_none() -> None:
             {"conversion_types": {"s": {"models": ["data_driven"]}}},
             "conversion_types.s.models is ['data_driven']; allowed: data_driven only once",
         ),
+        ({"consent": "none"}, "consent is 'none'; allowed: one of required, assumed"),
+        ({"conversion_types": {"s": {"consent": []}}}, "conversion_types.s.consent is []; allowed: one of required"),
         ([], "settings is []; allowed: an object"),
     ],
 )

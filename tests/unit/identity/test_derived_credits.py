@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.identity.test_device_graph import Graph, seen
-from udfs.attribution.person import FactError, apply_facts
+from udfs.attribution.facts import FactError
+from udfs.attribution.person import apply_facts
 from udfs.attribution.settings import AttributionSettings
 from udfs.attribution.tenant_settings import job_settings
 from udfs.identity.derived_credits import derive_credits
@@ -23,16 +24,16 @@ START_MS = 20_500 * DAY_MS
 REVISION = 1_700_000_000_000_000
 
 
-def head(kind, customer, event_id, time):
-    return [kind, "acme", customer, "j1", "intent", event_id, START_MS + time, START_MS + time, 7]
+def head(kind, customer, event_id, time, consent=7):
+    return [kind, "acme", customer, "j1", "intent", event_id, START_MS + time, START_MS + time, consent]
 
 
-def touch(customer, event_id, time, channel="email"):
-    return [*head("t", customer, event_id, time), channel, "spring", "", "mail", "click"]
+def touch(customer, event_id, time, channel="email", consent=7):
+    return [*head("t", customer, event_id, time, consent), channel, "spring", "", "mail", "click"]
 
 
-def conversion(customer, event_id, time, micros=10_000_001):
-    return [*head("c", customer, event_id, time), "purchase", micros, "EUR", None]
+def conversion(customer, event_id, time, micros=10_000_001, consent=7):
+    return [*head("c", customer, event_id, time, consent), "purchase", micros, "EUR", None]
 
 
 def refund(customer, event_id, time, original, micros):
@@ -66,11 +67,12 @@ TIMES = st.integers(0, 40 * 24).map(lambda hours: hours * HOUR_MS)
 IDS = st.integers(0, 60).map(lambda number: f"e{number}")
 CHANNELS = st.sampled_from(["email", "search", "social", "direct"])
 MICROS = st.integers(0, 2**55)
+CONSENTS = st.sampled_from([7, 7, 7, 7, 7, 5])
 FACTS = st.lists(
     st.one_of(
-        st.builds(touch, CUSTOMERS, IDS, TIMES, CHANNELS),
-        st.builds(touch, CUSTOMERS, IDS, TIMES, CHANNELS),
-        st.builds(conversion, CUSTOMERS, IDS, TIMES, MICROS),
+        st.builds(touch, CUSTOMERS, IDS, TIMES, CHANNELS, CONSENTS),
+        st.builds(touch, CUSTOMERS, IDS, TIMES, CHANNELS, CONSENTS),
+        st.builds(conversion, CUSTOMERS, IDS, TIMES, MICROS, CONSENTS),
         st.builds(refund, CUSTOMERS, IDS, TIMES, IDS, MICROS),
         st.builds(cancellation, CUSTOMERS, IDS, TIMES, IDS),
     ),
@@ -79,12 +81,12 @@ FACTS = st.lists(
 )
 
 
-def streamed(facts):
+def streamed(facts, chosen=SETTINGS):
     """The newest attribution of each conversion as the stream credits it, of one customer's facts."""
     newest = {}
     state = None
     for fact in facts:
-        update = apply_facts(state, [fact], SETTINGS)
+        update = apply_facts(state, [fact], chosen)
         state = update.state
         newest |= {attribution["conversion_id"]: attribution for attribution in update.attributions}
     return newest
@@ -99,18 +101,20 @@ def plain(attribution, *without):
 
 
 @settings(deadline=None)
-@given(FACTS)
-def test_a_customer_alone_is_credited_as_by_the_stream(facts):
+@given(FACTS, st.sampled_from(["required", "assumed"]))
+def test_a_customer_alone_is_credited_as_by_the_stream(facts, consent):
     own = [fact for fact in facts if fact[2] == "ann"]
-    derived = derive(group("ann"), facts)
+    chosen = AttributionSettings(consent=consent)
+    derived = derive(group("ann"), facts, chosen)
     check_sums(derived)
-    expected = streamed(own)
+    expected = streamed(own, chosen)
     assert {a["conversion_id"]: plain(a) for a in derived} == {id_: plain(a) for id_, a in expected.items()}
 
 
 @settings(deadline=None)
 @given(FACTS)
 def test_certain_links_credit_as_if_all_were_one_customer(facts):
+    facts = [[*fact[:8], 7, *fact[9:]] for fact in facts]  # a refusal is of one customer, not of the person
     expected = streamed([[*fact[:2], "ann", *fact[3:]] for fact in facts])
     derived = derive(group("ann", "bob", "cy"), facts)
     check_sums(derived)
@@ -228,8 +232,10 @@ def test_one_journey_through_merge_late_touch_refund_split_opt_out_and_erasure()
     facts.append(touch("bob", "t4", HOUR_MS))
     graph.apply(seen("bob", hashed_email="mail-1"))
     assert derived(graph.apply(seen("ann", hashed_email="mail-1"))) == {"c1": {"t4": 4_500_001, "t3": 4_500_000}}
+    facts.append(head("s", "bob", "s1", DAY_MS, consent=0))
     assert derived(graph.apply(seen("bob", 1, consented=False))) == {"c1": {"t3": 9_000_001}}
     # Ann herself opts out: the conversion stays, without a touch.
+    facts.append(head("s", "ann", "s2", DAY_MS, consent=0))
     assert derived(graph.apply(seen("ann", 1, consented=False))) == {"c1": {"": 9_000_001}}
     # And is erased: nothing is left.
     assert derived(graph.apply(Erasure("ann", START_MS + 2 * DAY_MS))) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
@@ -275,13 +276,12 @@ def test_a_withdrawn_link_stays_withdrawn_and_splits():
     assert graph.links == {("ann", Identifier(Kind.DEVICE_ID, "dev-7"))}
 
 
-def test_an_opt_out_takes_links_and_touches():
+def test_an_opt_out_takes_links_until_the_end_of_its_day():
     graph = Graph()
     graph.apply(seen("ann", device_id="dev-7"), seen("bob", device_id="dev-7"))
     update = graph.apply(seen("bob", 2, consented=False, device_id="dev-7"))
     by_customer = {p.group.customers: p for p in update.persons}
-    assert by_customer[("bob",)].void_touches_until == {"bob": (START_DAY + 3) * DAY_MS - 1}
-    assert by_customer[("ann",)].void_touches_until == {}
+    assert set(by_customer) == {("ann",), ("bob",)}
     # What comes late from before the opt-out changes nothing; a new consent counts from the next day on.
     graph.apply(seen("bob", 1, device_id="dev-7"), seen("bob", 2, device_id="dev-7"))
     assert person(graph, "bob") == ("bob",)
@@ -296,11 +296,20 @@ def test_who_never_consented_is_linked_with_nobody_and_left_to_the_stream():
     assert person(graph, "bob") == ("bob",)
 
 
-def test_an_opt_out_of_somebody_alone_is_derived_too():
+def test_an_opt_out_of_somebody_who_was_never_linked_is_left_to_the_stream():
     graph = Graph()
     graph.apply(seen("ann", device_id="dev-7"))
-    update = graph.apply(seen("ann", 1, consented=False))
-    assert [(p.group.customers, list(p.void_touches_until)) for p in update.persons] == [(("ann",), ["ann"])]
+    assert graph.apply(seen("ann", 1, consented=False)).persons == []
+
+
+def test_state_of_version_1_is_read_and_goes_on():
+    graph = Graph()
+    graph.apply(seen("ann", device_id="dev-7"))
+    now = graph.texts["customer/ann"]
+    fields = json.loads(now)
+    graph.texts["customer/ann"] = json.dumps([1, *fields[1:4], START_DAY, *fields[4:]], separators=(",", ":"))
+    graph.apply(seen("ann", 0, device_id="dev-8"))
+    assert graph.texts["customer/ann"] == now.replace('"dev-7":20500', '"dev-7":20500,"dev-8":20500')
 
 
 def test_an_erasure_takes_links_and_leaves_the_others():
@@ -399,8 +408,8 @@ def test_the_work_of_an_update_is_bounded_on_giants():
 def test_state_of_a_newer_program_is_refused():
     graph = Graph()
     graph.apply(seen("ann", device_id="dev-7"))
-    graph.texts["customer/ann"] = graph.texts["customer/ann"].replace("[1,", "[2,", 1)
-    with pytest.raises(IdentityStateError, match="version 2"):
+    graph.texts["customer/ann"] = graph.texts["customer/ann"].replace("[2,", "[3,", 1)
+    with pytest.raises(IdentityStateError, match="version 3"):
         graph.apply(seen("ann", 1))
 
 

@@ -32,13 +32,19 @@ def campaign(
 
 
 def touch(
-    event_id: str, time: int, channel: str = "email", *, customer: str = "p1", tenant: str = "acme"
+    event_id: str,
+    time: int,
+    channel: str = "email",
+    *,
+    customer: str = "p1",
+    tenant: str = "acme",
+    analytics: bool = True,
 ) -> dict[str, Any]:
     """A touchpoint_interaction on journey j1."""
     return {
         "schema": "touchpoint_interaction.v2",
         "record": {
-            "envelope": envelope(event_id, "touchpoint_interaction", time, tenant),
+            "envelope": envelope(event_id, "touchpoint_interaction", time, tenant, analytics=analytics),
             "journey": {"customer_id": customer, "journey_id": "j1", "stage": "intent"},
             "touchpoint": {"channel": channel, "campaign_id": None},
         },
@@ -83,7 +89,7 @@ def poison(fault: str, value: bytes | None = b"\xff") -> dict[str, Any]:
     return {"schema": None, "record": None, "fault": fault, "value": value}
 
 
-def envelope(event_id: str, event_type: str, time: int, tenant: str) -> dict[str, Any]:
+def envelope(event_id: str, event_type: str, time: int, tenant: str, *, analytics: bool = True) -> dict[str, Any]:
     """An envelope, made when it was produced."""
     return {
         "event_id": event_id,
@@ -92,6 +98,7 @@ def envelope(event_id: str, event_type: str, time: int, tenant: str) -> dict[str
         "event_time": time,
         "created_at": NOW,
         "source_platform": "test",
+        "consent": {"marketing": True, "analytics": analytics, "personalization": True},
     }
 
 

@@ -30,6 +30,8 @@ def record_file(tmp_path_factory, seed):
         "0.1",
         "--edge-share",
         "0.2",
+        "--opt-out-share",
+        "0.05",
         "--mix",
         "0.2,0.7,0.1",
         "--seed",
@@ -75,6 +77,9 @@ def test_every_conversion_gets_the_same_credits_and_every_journey_the_same_figur
     credited, journeys = attributed(decoded, randomness)
     conversions = list(answer.conversions())
     assert len(conversions) > 100
+    # Some are without a touch only because consent was refused.
+    refused = answer.rows("SELECT count(*) FROM accepted WHERE family = 'journey' AND NOT analytics")[0][0]
+    assert refused > 20
     assert {(made.tenant_id, made.conversion_id) for made in conversions} == set(credited)
     for made in conversions:
         found = credited[made.tenant_id, made.conversion_id]
@@ -112,6 +117,7 @@ CHOSEN = [
     },
     {
         "models": ["data_driven", "last_touch"],
+        "consent": "assumed",
         "lookback_days": 60,
         "touch_filter": {"exclude_campaigns": ["cmp-001"]},
         "transforms": ["remove_direct_if_not_all", "frequency"],

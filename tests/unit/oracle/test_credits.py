@@ -78,6 +78,16 @@ def test_touches_of_other_customers_and_tenants_do_not_count(tmp_path):
     assert credits_of(tmp_path, *others, conversion("v", NOW, 5)) == ([], {model: [5] for model in MODELS})
 
 
+def test_a_refusal_takes_the_touches_up_to_it(tmp_path):
+    path = [touch("t1", NOW - 9), touch("t2", NOW - 5), touch("no", NOW - 5, analytics=False), touch("t3", NOW - 4)]
+    assert credits_of(tmp_path, *path, conversion("v", NOW, 8))[0] == ["t3"]
+    later = touch("no", NOW + 60_000, analytics=False)
+    assert credits_of(tmp_path, *path[:2], conversion("v", NOW, 8), later) == ([], {model: [8] for model in MODELS})
+    # Of another customer it says nothing.
+    other = touch("no", NOW + 60_000, customer="p2", analytics=False)
+    assert credits_of(tmp_path, *path[:2], conversion("v", NOW, 8), other)[0] == ["t1", "t2"]
+
+
 def test_each_conversion_is_credited_in_full(tmp_path):
     path = tmp_path / "r"
     messages = [touch("t1", NOW - 9), conversion("v1", NOW - 5, 100), touch("t2", NOW - 3), conversion("v2", NOW, 11)]

@@ -14,14 +14,14 @@ PATHS = st.dictionaries(st.sampled_from(sorted(EFFECTS)), st.integers(1, 5), max
 
 
 def test_the_chance_of_two_touches_by_hand():
-    # 1 - 0.97 · (1 - 0.09) · (1 - 0.065)
-    assert chance(EFFECTS, {"search": 1, "email": 1}) == pytest.approx(1 - 0.97 * 0.91 * 0.935)
+    # 1 - (1 - 0.003) · (1 - 0.3) · (1 - 0.22)
+    assert chance(EFFECTS, {"search": 1, "email": 1}) == pytest.approx(1 - 0.997 * 0.7 * 0.78)
 
 
 def test_shapley_of_two_channels_by_hand():
-    alone_search = 1 - 0.97 * 0.91 - 0.03
-    alone_email = 1 - 0.97 * 0.935 - 0.03
-    both = 1 - 0.97 * 0.91 * 0.935 - 0.03
+    alone_search = 1 - 0.997 * 0.7 - 0.003
+    alone_email = 1 - 0.997 * 0.78 - 0.003
+    both = 1 - 0.997 * 0.7 * 0.78 - 0.003
     values = shapley(EFFECTS, {"search": 1, "email": 1})
     assert values["search"] == pytest.approx((alone_search + both - alone_email) / 2)
     assert values["email"] == pytest.approx((alone_email + both - alone_search) / 2)
