@@ -9,6 +9,7 @@ from tributary.v1 import campaign_metrics_pb2 as campaign_pb
 
 from serving.errors import invalid
 from serving.handlers.answers import until_changed
+from serving.handlers.local_days import day_end, read_time_zone
 from serving.handlers.requests import (
     EARLIEST_MS,
     now_ms,
@@ -155,10 +156,16 @@ class CampaignMetricsHandlers:
             raise invalid("comparison", "is not possible with sliding windows")
         if not sliding and request.grain not in _STEPS:
             raise invalid("grain", "is required: sliding window, minute, hour, day or week")
+        zone = read_time_zone(request)
         covered = self._steps_around(request, sliding=sliding)
         start, end, after = _start(request, request.page_token, covered)
         page = Page(size + 1, after)
         wanted = Wanted(start, end) if sliding else _series_comparison(request, start, end)
+
+        def point(group: Group, width: int) -> campaign_pb.TimeSeriesPoint:
+            begin = timestamp(group.start_ms)
+            finish = day_end(begin, zone) if zone else timestamp(group.start_ms + width)
+            return campaign_pb.TimeSeriesPoint(start_time=begin, end_time=finish, metrics=campaign_metrics(group))
 
         async def compute() -> campaign_pb.ListTimeSeriesResponse:
             seconds = call.query_seconds
@@ -167,19 +174,17 @@ class CampaignMetricsHandlers:
                     call.tenant_id, start, end, selection, split, page, seconds
                 )
                 width = WINDOW_MS
+            elif zone:
+                groups = await self._queries.local_days(
+                    call.tenant_id, wanted, zone.key, selection, split, page, seconds
+                )
+                width = WIDTH_MS[Figures.DAY]
             else:
                 step = _STEPS[request.grain]
                 groups = await self._queries.series(call.tenant_id, wanted, step, selection, split, page, seconds)
                 width = WIDTH_MS[step]
             return campaign_pb.ListTimeSeriesResponse(
-                points=[
-                    campaign_pb.TimeSeriesPoint(
-                        start_time=timestamp(group.start_ms),
-                        end_time=timestamp(group.start_ms + width),
-                        metrics=campaign_metrics(group),
-                    )
-                    for group in groups[:size]
-                ],
+                points=[point(group, width) for group in groups[:size]],
                 covered_range=time_range(start, end),
                 freshness=history_freshness(groups),
                 next_page_token=_next_token(request, (start, end), groups, size),
@@ -198,7 +203,8 @@ class CampaignMetricsHandlers:
             width = SECOND_MS
             start, end = max(start - start % width, now - FINE_RETENTION_MS - now % width), -(-end // width) * width
         else:
-            step = _STEPS[request.grain]
+            # Days of a time zone are made of hours.
+            step = Figures.HOUR if request.time_zone else _STEPS[request.grain]
             width = WIDTH_MS[step]
             start, end = max(floor(start, step), _kept_from(step)), ceiling(end, step)
         if start >= end:

@@ -256,6 +256,26 @@ class CampaignMetricsQueries:
         of_row = f"intDiv(r.start_ms + r.shift_ms - {begin}, {width}) * {width} + {begin}"
         return await self._add_up(tenant_id, spans, of_row, selection, split, page, seconds, "campaign_series")
 
+    async def local_days(
+        self,
+        tenant_id: str,
+        wanted: Wanted,
+        time_zone: str,
+        selection: Selection,
+        split: Split,
+        page: Page,
+        seconds: float,
+    ) -> list[Group]:
+        """Return the exact sums of each day of a zone of the IANA database that has a part in what is wanted, whose
+        ends are whole hours. A day without events has no row."""
+        spans, seconds = await self.spans(tenant_id, wanted, Figures.HOUR, seconds)
+        of_row = (
+            f"toUnixTimestamp(toStartOfDay(toDateTime(intDiv(r.start_ms, {SECOND_MS}), {{zone:String}}))) * {SECOND_MS}"
+        )
+        return await self._add_up(
+            tenant_id, spans, of_row, selection, split, page, seconds, "campaign_days", zone=time_zone
+        )
+
     async def sliding_windows(
         self, tenant_id: str, start_ms: int, end_ms: int, selection: Selection, split: Split, page: Page, seconds: float
     ) -> list[Group]:
@@ -297,8 +317,9 @@ class CampaignMetricsQueries:
         page: Page,
         seconds: float,
         name: str,
+        **bound: str,
     ) -> list[Group]:
-        parameters: dict[str, Any] = {"tenant": tenant_id}
+        parameters: dict[str, Any] = {"tenant": tenant_id, **bound}
         rows = rows_of(spans, selection.sql(parameters))
         sql = _grouped(rows, step, split, page, parameters, compared=len(spans) > 1)
         return [_group(row) for row in await self._history.rows(sql, parameters, name=name, seconds=seconds)]

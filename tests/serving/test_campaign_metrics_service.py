@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import grpc
 import orjson
@@ -150,6 +152,46 @@ async def test_series_add_up_to_the_sums(server, tenant, history_address, grain)
     assert tuple(map(sum, zip(*(sums_of(p.metrics) for p in points), strict=True))) == add_up(events, lambda e: 0)[0]
     starts = [p.start_time.ToMilliseconds() for p in points]
     assert starts == sorted(set(starts))
+
+
+@pytest.mark.parametrize("name", ["Europe/Berlin", "America/New_York", "UTC"])
+async def test_days_of_a_time_zone_are_sums_of_its_hours(server, tenant, history_address, name):
+    watermark = now_ms()
+    # Nine weeks hold a change to or from summer time in half of the year's weeks.
+    ages = range(2 * HOUR_MS, 63 * 24 * HOUR_MS, 5 * HOUR_MS + 17 * MINUTE_MS)
+    key = (tenant, "c1", "email", "EUR")
+    events = [CampaignEvent(f"e{age}", key, watermark - age, (100 + age % 7, 10, 2, 5_000_000, 9, 1)) for age in ages]
+    store(history_address, events, watermark)
+    request = pb.ListTimeSeriesRequest(tenant_id=tenant, grain=pb.GRAIN_DAY, time_zone=name, page_size=40)
+    at(request.range, watermark - 62 * 24 * HOUR_MS, watermark)
+    answer = await server.campaigns.ListTimeSeries(request)
+    points = list(answer.points)
+    request.page_token = answer.next_page_token
+    points += (await server.campaigns.ListTimeSeries(request)).points
+    first = answer.covered_range.start_time.ToMilliseconds()
+    assert first % HOUR_MS == 0
+
+    def day(time_ms: int) -> datetime:
+        return datetime.fromtimestamp(time_ms / 1000, ZoneInfo(name)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+    wanted = {}
+    for event in events:
+        if event.time_ms >= first:
+            before = wanted.get(day(event.time_ms), (0,) * 6)
+            wanted[day(event.time_ms)] = tuple(map(sum, zip(before, event.sums, strict=True)))
+    got = {p.start_time.ToDatetime(UTC): sums_of(p.metrics) for p in points}
+    assert got == {start.astimezone(UTC): sums for start, sums in wanted.items()}
+    ends = [p.end_time.ToDatetime(UTC) for p in points]
+    assert ends == [(start + timedelta(days=1)).astimezone(UTC) for start in sorted(wanted)]
+
+
+@pytest.mark.parametrize("name", ["Nowhere/Atlantis", "../etc/passwd", "Europe", "\x00"])
+async def test_days_of_no_time_zone_are_refused(server, tenant, name):
+    request = pb.ListTimeSeriesRequest(tenant_id=tenant, grain=pb.GRAIN_DAY, time_zone=name)
+    request.range.last.FromSeconds(86_400)
+    assert list(details(await refusal(server.campaigns.ListTimeSeries(request)))[1]) == ["time_zone"]
+    request.time_zone, request.grain = "Europe/Berlin", pb.GRAIN_HOUR
+    assert list(details(await refusal(server.campaigns.ListTimeSeries(request)))[1]) == ["time_zone"]
 
 
 async def test_sliding_windows(server, tenant, history_address):
