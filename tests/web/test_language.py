@@ -6,13 +6,15 @@ import re
 
 from playwright.sync_api import expect
 
+from serving.errors import Reason
 from tests.web.conftest import SCREENSHOTS, WEB, Dashboard
+from udfs.alerting.rules import BUDGET, CONVERSION_RATE, COVERAGE, PERFORMANCE, QUARANTINE
 
 SOURCE = WEB / "src"
 LANGUAGE = SOURCE / "language"
-# All that can be read or is read out, but what alerts say, which the server writes.
+# All that can be read or is read out.
 TEXTS_OF_THE_PAGE = """() => {
-  const elements = [...document.body.querySelectorAll("*")].filter((element) => !element.closest(".alerts"));
+  const elements = [...document.body.querySelectorAll("*")];
   const own = (element) => [...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE);
   const names = ["aria-label", "placeholder", "title"];
   const said = (element) => names.map((name) => element.getAttribute(name)).filter(Boolean);
@@ -70,6 +72,30 @@ def test_a_german_browser_gets_german_and_no_english_is_left(new_context, servin
     dashboard.page.screenshot(path=SCREENSHOTS / "forecasting-german.png", full_page=True)
     assert dashboard.audit(axe) == []
     assert dashboard.errors == []
+
+
+def test_what_the_server_says_by_code_has_a_text():
+    source = (LANGUAGE / "english-server.ts").read_text()
+    refusals, rest = source.split("  rules: {")
+    assert set(re.findall(r"^    ([A-Z_]+): ", refusals, re.MULTILINE)) == {reason.value for reason in Reason}
+    rules, measures = rest.split("  measures: {")
+    known = (PERFORMANCE, BUDGET, CONVERSION_RATE, COVERAGE, QUARANTINE)
+    assert set(re.findall(r"^    ([a-z_]+): \{", rules, re.MULTILINE)) == {rule.name for rule in known}
+    # The others are metrics of the page, which have names of their own.
+    metrics = {rule.metric for rule in known} - {"performance_score", "conversion_rate"}
+    assert set(re.findall(r"^    ([a-z_]+): ", measures, re.MULTILINE)) == metrics
+
+
+def test_alerts_and_refusals_are_german_too(new_context, serving, world):
+    dashboard = Dashboard(new_context(locale="de-DE"), serving.address)
+    dashboard.open("executive", conversion="nobody-knows-this-one")
+    page = dashboard.page
+    expect(page.get_by_role("alert").filter(has_text="Keine zugerechnete Conversion hat diese Kennung.")).to_be_visible()
+    page.keyboard.press("Escape")
+    alerts = page.get_by_role("article", name="Meldungen")
+    expect(alerts.get_by_text("Leistungswert unter 60").first).to_be_visible()
+    expect(alerts.get_by_text("Mehr als 90 % des Budgets").first).to_be_visible()
+    assert english_on(page) == []
 
 
 def test_custom_dashboards_are_german_too(new_context, serving, world, tmp_path):

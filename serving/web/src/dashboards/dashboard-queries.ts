@@ -102,6 +102,3 @@ async function send(tenantId: string, change: Change): Promise<Dashboard | undef
 
 /** True when somebody else has changed the dashboard since it was read. */
 export const isConflict = (error: unknown): boolean => ConnectError.from(error).code === Code.Aborted;
-
-/** What the server says of a refusal. */
-export const reasonIn = (error: unknown): string => ConnectError.from(error).rawMessage;

@@ -7,7 +7,8 @@ import { useDashboardState } from "../filters/search-state";
 import { writeTime } from "../figures/format";
 import { boardWords } from "../language/board-words";
 import { words } from "../language/words";
-import { reasonIn, useChange, useVersions } from "./dashboard-queries";
+import { reasonIn } from "../data/errors";
+import { useChange, useVersions } from "./dashboard-queries";
 
 export function BoardDialog({ title, open, onClose, children }: { title: string; open: boolean; onClose: () => void; children: ReactNode }) {
   return (

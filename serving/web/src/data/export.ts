@@ -40,8 +40,9 @@ async function pages(tenant: string, file: ServerFile): Promise<string> {
     if (token) query.set("page_token", token);
     const response = await fetch(`/api/v1/dashboard/charts/${file.chart}?${query}`, { headers: { accept: "text/csv" }, signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (!response.ok) {
-      const body = (await response.json().catch(() => ({}))) as { error?: { message?: string } };
-      throw new ExportRefused(body.error?.message ?? words.errors.noAnswer);
+      const body = (await response.json().catch(() => ({}))) as { error?: { message?: string; reason?: string } };
+      const said = words.server.refusals[body.error?.reason as keyof typeof words.server.refusals] as string | undefined;
+      throw new ExportRefused(said ?? body.error?.message ?? words.errors.noAnswer);
     }
     const part = await response.text();
     // The names of the columns are on every page.

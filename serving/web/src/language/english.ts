@@ -1,4 +1,5 @@
 /** Every text of the page in English. Other languages have the same shape, so a text that is missing there does not compile. */
+import { englishServer } from "./english-server";
 import { englishWidgets } from "./english-widgets";
 
 export const english = {
@@ -228,5 +229,6 @@ export const english = {
     pageBefore: "Page before",
     nextPage: "Next page",
   },
+  server: englishServer,
   ...englishWidgets,
 };

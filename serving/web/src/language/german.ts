@@ -1,5 +1,6 @@
 /** Every text of the page in German. */
 import type { Words } from "./words";
+import { germanServer } from "./german-server";
 import { germanWidgets } from "./german-widgets";
 
 export const german: Words = {
@@ -229,5 +230,6 @@ export const german: Words = {
     pageBefore: "Seite zurück",
     nextPage: "Nächste Seite",
   },
+  server: germanServer,
   ...germanWidgets,
 };

@@ -67,12 +67,12 @@ export function AlertTimeline({ width, height = 300 }: { width: Width; height?: 
             { text: writeTime(toMs(alert.openedAt) ?? 0, timeZone), raw: new Date(toMs(alert.openedAt) ?? 0).toISOString() },
             { text: alert.state === AlertState.RAISED ? words.alerts.raised : words.alerts.cleared },
             { text: words.alerts.severities[SEVERITY[alert.severity].word] },
-            { text: alert.rule },
+            { text: ruleOf(alert)?.name ?? alert.rule },
             { text: alert.campaignId },
-            { text: alert.metric },
+            { text: nameOf(alert.metric) },
             { text: `${nameOf(alert.metric)} ${written(alert.metric, alert.value)}`, raw: alert.value },
             { text: written(alert.metric, alert.threshold), raw: alert.threshold },
-            { text: alert.message },
+            { text: said(alert) },
           ],
         })),
       })}
@@ -120,7 +120,7 @@ function Entry({ alert, timeZone }: { alert: Alert; timeZone: string }) {
       {raised ? <Icon size={16} aria-hidden /> : <CircleCheck size={16} aria-hidden />}
       <div>
         <p>
-          <strong>{alert.message || alert.rule.replaceAll("_", " ")}</strong>
+          <strong>{said(alert)}</strong>
         </p>
         <p className="muted">
           {raised ? words.alerts.severities[word] : words.alerts.clearedWord} · {words.alerts.against(`${nameOf(alert.metric)} ${written(alert.metric, alert.value)}`, written(alert.metric, alert.threshold))} ·{" "}
@@ -141,8 +141,19 @@ const SHARES = new Set(["budget_utilization", "attribution_coverage", "quarantin
 
 const nameOf = (name: string): string => {
   const id = NAMED[name];
-  return id ? nameInText(METRICS[id]) : name.replaceAll("_", " ");
+  return id ? nameInText(METRICS[id]) : name in words.server.measures ? words.server.measures[name as keyof typeof words.server.measures] : name.replaceAll("_", " ");
 };
+
+function ruleOf({ rule }: Alert) {
+  return rule in words.server.rules ? words.server.rules[rule as keyof typeof words.server.rules] : undefined;
+}
+
+/** What an alert says, in the language of the page; of a rule that the page does not know, what the server wrote. */
+function said(alert: Alert): string {
+  const rule = ruleOf(alert);
+  if (!rule) return alert.message || alert.rule.replaceAll("_", " ");
+  return alert.state === AlertState.RAISED ? rule.raised(written(alert.metric, alert.threshold)) : rule.cleared(written(alert.metric, alert.value));
+}
 
 function written(name: string, value: number): string {
   const id = NAMED[name];

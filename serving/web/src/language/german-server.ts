@@ -1,0 +1,71 @@
+/** What the server says by code, in German. */
+import type { englishServer } from "./english-server";
+
+export const germanServer: typeof englishServer = {
+  refusals: {
+    INVALID_ARGUMENT: "Einen Teil der Frage beantwortet der Server nicht.",
+    INVALID_PAGE_TOKEN: "Die Liste hat sich seit ihrer ersten Seite geändert: Lesen Sie sie noch einmal.",
+    INVALID_RESUME_CURSOR: "Der Strom kann nicht weitergehen, wo er aufhörte; er beginnt von vorn.",
+    CREDENTIALS_MISSING: "Melden Sie sich an, um weiterzumachen.",
+    CREDENTIALS_INVALID: "Ihre Anmeldung gilt nicht mehr. Melden Sie sich noch einmal an.",
+    CREDENTIALS_EXPIRED: "Ihre Sitzung ist zu Ende. Melden Sie sich noch einmal an.",
+    TENANT_MISMATCH: "Diesen Mandanten dürfen Sie nicht sehen.",
+    PERMISSION_MISSING: "Ihre Rolle schließt das nicht ein.",
+    MFA_REQUIRED: "Ihre Rolle verlangt eine Anmeldung mit zweitem Faktor.",
+    CROSS_SITE: "Der Server antwortet nur seinen eigenen Seiten.",
+    RATE_LIMITED: "Die Fragen Ihres Unternehmens kommen schneller, als seine Grenze erlaubt. Warten Sie ein wenig.",
+    IDENTITY_UNAVAILABLE: "Wer Sie sind, lässt sich im Augenblick nicht prüfen.",
+    AUDIT_UNAVAILABLE: "Was Sie sehen, muss aufgezeichnet werden, und das geht im Augenblick nicht.",
+    CONVERSION_NOT_FOUND: "Keine zugerechnete Conversion hat diese Kennung.",
+    JOURNEY_NOT_FOUND: "Der Kunde hat keinen Weg mit dieser Kennung.",
+    DASHBOARD_NOT_FOUND: "Dieses Dashboard gibt es nicht, oder es ist nicht mit Ihrer Rolle geteilt.",
+    DASHBOARD_VERSION_NOT_FOUND: "Diese Fassung wird nicht mehr aufbewahrt.",
+    DASHBOARD_NOT_OWNED: "Nur wem dieses Dashboard gehört, darf es ändern. Legen Sie eine Kopie an.",
+    DASHBOARD_CONFLICT: "Das Dashboard wurde inzwischen geändert.",
+    TOO_MANY_DASHBOARDS: "Sie haben so viele Dashboards, wie eine Person haben darf. Löschen Sie erst eines.",
+    RELATIONAL_STORE_MISSING: "Dieser Server bewahrt keine Dashboards auf.",
+    RELATIONAL_STORE_UNAVAILABLE: "Der Speicher der Dashboards antwortet nicht.",
+    CLIENT_GONE: "Die Frage wurde zurückgezogen.",
+    REQUEST_TOO_LARGE: "Die Frage ist zu lang.",
+    ANSWER_TOO_LARGE: "Die Antwort ist zu lang. Wählen Sie einen kürzeren Zeitraum oder weniger Kampagnen.",
+    TOO_MANY_CALLS: "Der Server beantwortet so viele Fragen, wie er kann.",
+    TOO_MANY_STREAMS: "Der Server sendet so viele laufende Ströme, wie er kann.",
+    DEADLINE_EXCEEDED: "Die Antwort war nicht rechtzeitig fertig. Ein kürzerer Zeitraum geht schneller.",
+    HISTORY_UNAVAILABLE: "Der Speicher der vergangenen Zahlen antwortet nicht.",
+    STORES_UNAVAILABLE: "Die Speicher antworten nicht.",
+    DRAINING: "Der Server hält an; ein anderer übernimmt.",
+    INTERNAL: "Im Server ist etwas fehlgeschlagen.",
+  },
+  rules: {
+    low_performance: {
+      name: "Schwache Leistung",
+      raised: (threshold) => `Leistungswert unter ${threshold}`,
+      cleared: (value) => `Leistungswert wieder bei ${value}`,
+    },
+    budget_utilization: {
+      name: "Budget fast ausgegeben",
+      raised: (threshold) => `Mehr als ${threshold} des Budgets sind ausgegeben. Überlegen Sie, die Kampagne anzuhalten.`,
+      cleared: (value) => `Wieder bei ${value} des Budgets`,
+    },
+    conversion_rate_drop: {
+      name: "Conversion-Rate gefallen",
+      raised: (threshold) => `Conversion-Rate unter ${threshold}, das 0,7-Fache des Üblichen dieser Kampagne`,
+      cleared: (value) => `Conversion-Rate wieder bei ${value}`,
+    },
+    attribution_coverage: {
+      name: "Wenige Conversions zugerechnet",
+      raised: (threshold) => `Weniger als ${threshold} der neuesten Conversions haben einen Kontakt`,
+      cleared: (value) => `Wieder haben ${value} der neuesten Conversions einen Kontakt`,
+    },
+    quarantine_rate: {
+      name: "Viele Datensätze abgewiesen",
+      raised: (threshold) => `Mehr als ${threshold} der Datensätze werden abgewiesen`,
+      cleared: (value) => `Abgewiesene Datensätze wieder bei ${value}`,
+    },
+  },
+  measures: {
+    budget_utilization: "Anteil des Budgets",
+    attribution_coverage: "Abdeckung der Attribution",
+    quarantine_rate: "Quarantänerate",
+  },
+};
