@@ -166,7 +166,7 @@ class Dashboard:
     def filled(self) -> None:
         """Wait until no widget is loading."""
         expect(self.page.locator(".widget").first).to_be_visible()
-        expect(self.page.locator(".skeleton, [data-stale]")).to_have_count(0)
+        expect(self.page.locator(".skeleton, [data-stale], [aria-busy=true]")).to_have_count(0)
 
     def until(self, condition: str) -> None:
         """Wait until an expression of JavaScript is true, as seen at each frame of the page."""

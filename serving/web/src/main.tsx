@@ -1,4 +1,4 @@
-import { PersistQueryClientProvider } from "@tanstack/react-query-persist-client";
+import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { I18nProvider } from "react-aria-components/I18nProvider";
 import { StrictMode } from "react";
@@ -6,7 +6,7 @@ import { createRoot } from "react-dom/client";
 import "@fontsource-variable/inter";
 import "./styles/tokens.css";
 import "./styles/base.css";
-import { persistence, queryClient } from "./data/last-known";
+import { keepLastKnown, queryClient, readLastKnown } from "./data/last-known";
 import { loadWords, locale } from "./language/words";
 import { router } from "./routes";
 
@@ -15,19 +15,32 @@ if (!place) throw new Error("index.html has no element with the id root");
 
 const tenant = () => new URLSearchParams(window.location.search).get("tenant") ?? "";
 
-await loadWords();
+// The code of the page comes while words and figures are read, not after the frame was drawn.
+for (const { routeId } of router.matchRoutes(router.latestLocation)) {
+  const route = router.routesById[routeId as keyof typeof router.routesById];
+  void Promise.resolve(router.loadRouteChunk(route as never)).catch(() => undefined);
+}
+
+// A browser's database may be slow: after this long the page is shown without what was kept, which comes when it comes.
+const PATIENCE_MS = 500;
+const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
+const lastKnown = readLastKnown();
+await Promise.all([loadWords(), Promise.race([lastKnown, patience])]);
+void lastKnown.then(() => keepLastKnown(tenant));
 
 createRoot(place).render(
   <StrictMode>
-    <PersistQueryClientProvider client={queryClient} persistOptions={persistence(tenant)}>
+    <QueryClientProvider client={queryClient}>
       <I18nProvider locale={locale}>
         <RouterProvider router={router} />
       </I18nProvider>
-    </PersistQueryClientProvider>
+    </QueryClientProvider>
   </StrictMode>,
 );
 
 // After the page is shown: the worker only keeps files for the time without a network.
 if (import.meta.env.PROD && "serviceWorker" in navigator) {
-  window.addEventListener("load", () => void navigator.serviceWorker.register("/service-worker.js").catch(() => undefined));
+  const keepFiles = () => void navigator.serviceWorker.register("/service-worker.js").catch(() => undefined);
+  if (document.readyState === "complete") keepFiles();
+  else window.addEventListener("load", keepFiles);
 }

@@ -9,12 +9,12 @@ const root = createRootRoute({ component: Layout, validateSearch: readSearch, no
 
 const pages = [
   createRoute({ getParentRoute: () => root, path: "/", component: FirstPage }),
-  createRoute({ getParentRoute: () => root, path: "/executive", component: lazyRouteComponent(() => import("./templates/executive"), "Executive") }),
-  createRoute({ getParentRoute: () => root, path: "/performance", component: lazyRouteComponent(() => import("./templates/performance"), "Performance") }),
-  createRoute({ getParentRoute: () => root, path: "/automation", component: lazyRouteComponent(() => import("./templates/automation"), "Automation") }),
-  createRoute({ getParentRoute: () => root, path: "/platform", component: lazyRouteComponent(() => import("./templates/platform-health"), "PlatformHealth") }),
-  createRoute({ getParentRoute: () => root, path: "/gallery", component: lazyRouteComponent(() => import("./templates/gallery"), "Gallery") }),
-  createRoute({ getParentRoute: () => root, path: "/forecasting", component: lazyRouteComponent(() => import("./templates/forecasting"), "Forecasting") }),
+  createRoute({ getParentRoute: () => root, path: "/executive", component: lazyRouteComponent(() => import("./templates/overview"), "Executive") }),
+  createRoute({ getParentRoute: () => root, path: "/performance", component: lazyRouteComponent(() => import("./templates/operation"), "Performance") }),
+  createRoute({ getParentRoute: () => root, path: "/automation", component: lazyRouteComponent(() => import("./templates/operation"), "Automation") }),
+  createRoute({ getParentRoute: () => root, path: "/platform", component: lazyRouteComponent(() => import("./templates/operation"), "PlatformHealth") }),
+  createRoute({ getParentRoute: () => root, path: "/gallery", component: lazyRouteComponent(() => import("./templates/operation"), "Gallery") }),
+  createRoute({ getParentRoute: () => root, path: "/forecasting", component: lazyRouteComponent(() => import("./templates/overview"), "Forecasting") }),
   createRoute({ getParentRoute: () => root, path: "/dashboards", component: lazyRouteComponent(() => import("./dashboards/dashboard-list"), "DashboardList") }),
   createRoute({ getParentRoute: () => root, path: "/dashboards/$dashboardId", component: lazyRouteComponent(() => import("./dashboards/dashboard-page"), "DashboardPage") }),
   createRoute({ getParentRoute: () => root, path: "/dashboards/$dashboardId/edit", component: lazyRouteComponent(() => import("./dashboards/dashboard-editor"), "DashboardEditor") }),

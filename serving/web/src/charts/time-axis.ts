@@ -44,8 +44,8 @@ export function writeStep(ms: number, grain: Grain, timeZone: string, long = fal
 export function frame(steps: string[], colours: Colours, writeValue: (value: number) => string) {
   const label = { color: colours.of("--text-faint"), fontFamily: "Inter Variable, sans-serif", fontSize: 11 };
   return {
-    animationDuration: 300,
-    animation: !window.matchMedia("(prefers-reduced-motion: reduce)").matches,
+    // A line that grows into place says nothing, and is drawn twenty times.
+    animation: false,
     grid: { left: 4, right: 12, top: 10, bottom: 4, containLabel: true },
     xAxis: {
       type: "category",

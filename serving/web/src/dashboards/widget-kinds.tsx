@@ -1,9 +1,12 @@
 /** The widgets that a custom dashboard can show. A new kind: an entry here, its name in `language/english-boards.ts`, and its line in
  * `serving/handlers/widget_kinds.py`, which decides what the server accepts; a test holds the two against each other. `show` gets a width only because the frame asks for one:
- * the grid of the dashboard decides. Each is loaded when it is shown first. */
+ * the grid of the dashboard decides. They are loaded with the first that is shown. */
 import { lazy, type ReactNode } from "react";
 import type { MetricId } from "../figures/metrics";
 import { Note } from "./note";
+import type * as shownWidgets from "./shown-widgets";
+
+type Widgets = typeof shownWidgets;
 
 export type Setting = "metric" | "split" | "most" | "text";
 
@@ -24,36 +27,41 @@ export interface WidgetKind {
   show: (settings: Settings) => ReactNode;
 }
 
-const KpiCard = lazy(async () => ({ default: (await import("../widgets/kpi-card")).KpiCard }));
-const Trend = lazy(async () => ({ default: (await import("../widgets/trend")).Trend }));
-const StackedBars = lazy(async () => ({ default: (await import("../widgets/stacked-bars")).StackedBars }));
-const Donut = lazy(async () => ({ default: (await import("../widgets/donut")).Donut }));
-const TopCampaigns = lazy(async () => ({ default: (await import("../widgets/top-campaigns")).TopCampaigns }));
-const CampaignTable = lazy(async () => ({ default: (await import("../widgets/campaign-table")).CampaignTable }));
-const Heatmap = lazy(async () => ({ default: (await import("../widgets/heatmap")).Heatmap }));
-const Funnel = lazy(async () => ({ default: (await import("../widgets/funnel")).Funnel }));
-const ScoreGauge = lazy(async () => ({ default: (await import("../widgets/score-gauge")).ScoreGauge }));
-const AttributionModels = lazy(async () => ({ default: (await import("../widgets/attribution-models")).AttributionModels }));
-const LiveConversions = lazy(async () => ({ default: (await import("../widgets/live-conversions")).LiveConversions }));
-const AlertTimeline = lazy(async () => ({ default: (await import("../widgets/alert-timeline")).AlertTimeline }));
-const Pulse = lazy(async () => ({ default: (await import("../widgets/current-windows")).Pulse }));
-const CurrentWindows = lazy(async () => ({ default: (await import("../widgets/current-windows")).CurrentWindows }));
-const RecordCounts = lazy(async () => ({ default: (await import("../widgets/platform")).RecordCounts }));
-const Stages = lazy(async () => ({ default: (await import("../widgets/platform")).Stages }));
-const Stores = lazy(async () => ({ default: (await import("../widgets/platform")).Stores }));
-const QuarantineGauge = lazy(async () => ({ default: (await import("../widgets/platform")).QuarantineGauge }));
-const QuarantineReasons = lazy(async () => ({ default: (await import("../widgets/platform")).QuarantineReasons }));
-const KeyFigures = lazy(async () => ({ default: (await import("../widgets/key-figures")).KeyFigures }));
-const ForecastLine = lazy(async () => ({ default: (await import("../widgets/forecast-line")).ForecastLine }));
-const DrillDown = lazy(async () => ({ default: (await import("../widgets/drill-down")).DrillDown }));
-const Correlation = lazy(async () => ({ default: (await import("../widgets/correlation")).Correlation }));
-const JourneyFunnel = lazy(async () => ({ default: (await import("../widgets/journey-funnel")).JourneyFunnel }));
-const Cohort = lazy(async () => ({ default: (await import("../widgets/cohort")).Cohort }));
-const ConversionList = lazy(async () => ({ default: (await import("../widgets/conversion-list")).ConversionList }));
-const AttributionComparison = lazy(async () => ({ default: (await import("../widgets/attribution-comparison")).AttributionComparison }));
-const Anomalies = lazy(async () => ({ default: (await import("../widgets/anomalies")).Anomalies }));
-const DataQuality = lazy(async () => ({ default: (await import("../widgets/data-quality")).DataQuality }));
-const PlaceMap = lazy(async () => ({ default: (await import("../widgets/place-map")).PlaceMap }));
+/** A widget of this name, loaded with all the others when the first is shown: they share most of what they are made of. */
+function shown<K extends keyof Widgets>(name: K) {
+  return lazy(async (): Promise<{ default: Widgets[K] }> => ({ default: (await import("./shown-widgets"))[name] }));
+}
+
+const KpiCard = shown("KpiCard");
+const Trend = shown("Trend");
+const StackedBars = shown("StackedBars");
+const Donut = shown("Donut");
+const TopCampaigns = shown("TopCampaigns");
+const CampaignTable = shown("CampaignTable");
+const Heatmap = shown("Heatmap");
+const Funnel = shown("Funnel");
+const ScoreGauge = shown("ScoreGauge");
+const AttributionModels = shown("AttributionModels");
+const LiveConversions = shown("LiveConversions");
+const AlertTimeline = shown("AlertTimeline");
+const Pulse = shown("Pulse");
+const CurrentWindows = shown("CurrentWindows");
+const RecordCounts = shown("RecordCounts");
+const Stages = shown("Stages");
+const Stores = shown("Stores");
+const QuarantineGauge = shown("QuarantineGauge");
+const QuarantineReasons = shown("QuarantineReasons");
+const KeyFigures = shown("KeyFigures");
+const ForecastLine = shown("ForecastLine");
+const DrillDown = shown("DrillDown");
+const Correlation = shown("Correlation");
+const JourneyFunnel = shown("JourneyFunnel");
+const Cohort = shown("Cohort");
+const ConversionList = shown("ConversionList");
+const AttributionComparison = shown("AttributionComparison");
+const Anomalies = shown("Anomalies");
+const DataQuality = shown("DataQuality");
+const PlaceMap = shown("PlaceMap");
 
 const metricOf = ({ metric }: Settings): MetricId => metric ?? "revenue";
 

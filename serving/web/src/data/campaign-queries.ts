@@ -1,7 +1,7 @@
 /** Sums and time series of campaigns, as the filters select them. */
 import { useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { Dimension, Grain as GrainMessage, type Kpis } from "../gen/tributary/v1/campaign_metrics_pb";
-import { addSums, readSums, type Sums } from "../figures/metrics";
+import { readSums, type Sums } from "../figures/metrics";
 import { useDashboardState } from "../filters/search-state";
 import { grainFor, type Grain, type Span } from "../filters/date-range";
 import type { TimeRange } from "../gen/tributary/v1/freshness_pb";
@@ -96,7 +96,7 @@ export function useTotals(by: Split[] = [], period: Period = "now", enabled = tr
   });
 }
 
-/** Sums per step of time. Days begin at midnight of the chosen time zone where hours allow it. `hours` asks for hours whatever the
+/** Sums per step of time. Days begin at midnight of the chosen time zone where that is a whole hour. `hours` asks for hours whatever the
  * length of the range. */
 export function useSeries(by: Split[] = [], period: Period = "now", options: { enabled?: boolean; hours?: boolean } = {}): UseQueryResult<Answer<Series>> {
   const state = useDashboardState();
@@ -110,11 +110,12 @@ export function useSeries(by: Split[] = [], period: Period = "now", options: { e
     queryFn: async ({ signal }) => {
       const wanted = span(state, period);
       const grain = hours ? "hour" : grainFor(wanted);
-      const localDays = grain === "day" && wholeHours(state.timeZone, wanted) && mayFold(wanted);
+      const localDays = grain === "day" && wholeHours(state.timeZone, wanted);
       const request = {
         tenantId: state.tenant,
         range: timeRange(wanted),
-        grain: GRAINS[localDays ? "hour" : grain],
+        grain: GRAINS[grain],
+        timeZone: localDays ? state.timeZone : "",
         selection: campaignSelection(state),
         groupBy: by.map((each) => DIMENSIONS[each]),
         pageSize: POINTS_PER_PAGE,
@@ -135,8 +136,8 @@ export function useSeries(by: Split[] = [], period: Period = "now", options: { e
           });
         pageToken = answer.nextPageToken;
         if (!pageToken || page + 1 === MOST_PAGES) {
-          const value = { points: localDays ? foldDays(points, state.timeZone) : points, grain, localDays: localDays || grain !== "day" };
-          const steps = { grain: localDays ? "hour" : grain, ...(by.length && { group_by: by.join() }), page_size: POINTS_PER_PAGE };
+          const value = { points, grain, localDays: localDays || grain !== "day" };
+          const steps = { grain, ...(localDays && { time_zone: state.timeZone }), ...(by.length && { group_by: by.join() }), page_size: POINTS_PER_PAGE };
           const files = [{ chart: "time-series", subject: "campaigns", parameters: { ...rangeParameters(wanted), ...selectionParameters(state), ...steps } }] as const;
           return { value, provenance: readProvenance(answer.freshness), span: covered(answer.coveredRange, wanted), files };
         }
@@ -149,33 +150,10 @@ export function covered(range: TimeRange | undefined, wanted: Span): Span {
   return { start: toMs(range?.startTime) ?? wanted.start, end: toMs(range?.endTime) ?? wanted.end };
 }
 
-const HOUR = 3_600_000;
-// Hours of 93 days by six channels and three currencies are 40,000 points: the most that is folded here.
-const LONGEST_FOLD_MS = 93 * 24 * HOUR;
-
-function mayFold({ start, end }: Span): boolean {
-  return end - start <= LONGEST_FOLD_MS;
-}
-
-/** True when midnight of the zone falls on a whole hour UTC, so that hours add up to its days. */
+const HOUR_MS = 3_600_000;
+/** True when midnight of the zone falls on a whole hour UTC, so that the server's hours add up to its days. */
 function wholeHours(timeZone: string, { start }: Span): boolean {
-  return localDayStart(start, timeZone) % HOUR === 0;
-}
-
-function foldDays(points: Point[], timeZone: string): Point[] {
-  const days = new Map<string, Point>();
-  for (const point of points) {
-    const start = localDayStart(point.start, timeZone);
-    const key = `${start}\n${point.campaign}\n${point.channel}\n${point.currency}`;
-    const day = days.get(key);
-    if (day) {
-      day.sums = addSums(day.sums, point.sums);
-      day.end = Math.max(day.end, point.end);
-    } else {
-      days.set(key, { ...point, start, kpis: undefined });
-    }
-  }
-  return [...days.values()];
+  return localDayStart(start, timeZone) % HOUR_MS === 0;
 }
 
 /** The currency that money is shown in: the chosen one, otherwise that with the most events. Amounts of several are never added. */

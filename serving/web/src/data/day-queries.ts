@@ -7,7 +7,6 @@ import { useDashboardState } from "../filters/search-state";
 import { keepFor, type Answer } from "./campaign-queries";
 import { rangeParameters, selectionParameters } from "./export";
 import { readProvenance } from "./freshness";
-import { localDayStart } from "./local-days";
 import { toMs } from "./protobuf-time";
 import { campaignSelection, refreshMs, selectionKey, timeRange, useRefresh } from "./selection";
 import { serverNow } from "./server-clock";
@@ -37,16 +36,16 @@ export function useDays(): UseQueryResult<Answer<Day[]>> {
     queryFn: async ({ signal }) => {
       const starts = Array.from({ length: DAYS }, (_, back) => today.subtract({ days: DAYS - back }).toDate(state.timeZone).getTime());
       const wanted = { start: starts[0] ?? 0, end: today.toDate(state.timeZone).getTime() };
-      const answer = await campaigns.listTimeSeries({ tenantId: state.tenant, range: timeRange(wanted), grain: Grain.HOUR, selection: campaignSelection(state), pageSize: POINTS }, { signal });
+      const answer = await campaigns.listTimeSeries({ tenantId: state.tenant, range: timeRange(wanted), grain: Grain.DAY, timeZone: state.timeZone, selection: campaignSelection(state), pageSize: POINTS }, { signal });
       const days = new Map<number, Map<string, Sums>>(starts.map((start) => [start, new Map()]));
       for (const { startTime, metrics } of answer.points) {
-        const day = days.get(localDayStart(toMs(startTime) ?? 0, state.timeZone));
+        const day = days.get(toMs(startTime) ?? 0);
         const currency = metrics?.currency ?? "";
         day?.set(currency, addSums(day.get(currency) ?? NO_SUMS, readSums(metrics?.sums)));
       }
       const first = starts.findIndex((start) => (days.get(start)?.size ?? 0) > 0);
       const value = starts.slice(first < 0 ? starts.length : first + 1).map((start) => ({ start, groups: [...(days.get(start) ?? [])].map(([currency, sums]) => ({ currency, sums })) }));
-      const parameters = { ...rangeParameters(wanted), ...selectionParameters(state), grain: "hour", page_size: POINTS };
+      const parameters = { ...rangeParameters(wanted), ...selectionParameters(state), grain: "day", time_zone: state.timeZone, page_size: POINTS };
       return { value, provenance: readProvenance(answer.freshness), span: wanted, files: [{ chart: "time-series", subject: "campaigns", parameters }] as const };
     },
   });

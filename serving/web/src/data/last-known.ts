@@ -2,8 +2,8 @@
  *
  * Kept are sums and counts. Conversions and journeys, which name a customer, are not kept.
  */
-import { onlineManager, QueryCache, QueryClient } from "@tanstack/react-query";
-import type { PersistedClient, Persister, PersistQueryClientOptions } from "@tanstack/react-query-persist-client";
+import { onlineManager, QueryCache, QueryClient, type Query } from "@tanstack/react-query";
+import { persistQueryClientRestore, persistQueryClientSave, type PersistedClient, type Persister } from "@tanstack/react-query-persist-client";
 import { del, get, set } from "idb-keyval";
 import { isSignedOut, mayRetry } from "./errors";
 
@@ -13,7 +13,10 @@ const DAY_MS = 86_400_000;
 const FRESH_MS = 5_000;
 const MOST_RETRIES = 2;
 // Changes with the shape of what is kept: what another version kept is not read.
-const SHAPE = "2";
+const SHAPE = "3";
+// Figures are kept this long after they were read, and at most so often: each time all of them are copied.
+const KEEP_AFTER_MS = 1_000;
+const KEEP_AGAIN_MS = 10_000;
 
 // Answers that name customers or the caller: they are held while the page is open, and not kept.
 const NOT_KEPT = new Set(["session", "conversion", "conversions", "journey", "drill-journeys"]);
@@ -48,15 +51,29 @@ const persister: Persister = {
 
 export const forgetLastKnown = (): Promise<void> => del(KEY);
 
-/** What is kept, and for how long. `tenant` is the one that is shown: nothing of another is kept. */
-export function persistence(tenant: () => string): Omit<PersistQueryClientOptions, "queryClient"> {
-  return {
-    persister,
-    maxAge: DAY_MS,
-    buster: SHAPE,
-    dehydrateOptions: {
-      shouldDehydrateQuery: ({ state, queryKey }) =>
-        state.status === "success" && !NOT_KEPT.has(String(queryKey[0])) && queryKey[1] === tenant(),
-    },
+const persistence = { queryClient, persister, maxAge: DAY_MS, buster: SHAPE };
+
+/** Reads what was kept. Nothing waits for it longer than for an answer of the server. */
+export const readLastKnown = (): Promise<void> => persistQueryClientRestore(persistence).catch(() => undefined);
+
+/** Keeps what is read from now on. `tenant` is the one that is shown: nothing of another is kept. */
+export function keepLastKnown(tenant: () => string): void {
+  let waiting: ReturnType<typeof setTimeout> | undefined;
+  let keptAt = -Infinity;
+  const keep = () => {
+    clearTimeout(waiting);
+    waiting = undefined;
+    keptAt = performance.now();
+    const shown = tenant();
+    const shouldDehydrateQuery = ({ state, queryKey }: Query) => state.status === "success" && !NOT_KEPT.has(String(queryKey[0])) && queryKey[1] === shown;
+    void persistQueryClientSave({ ...persistence, dehydrateOptions: { shouldDehydrateQuery } });
   };
+  queryClient.getQueryCache().subscribe((event) => {
+    const changed = event.type === "removed" || (event.type === "updated" && event.action.type === "success");
+    if (changed) waiting ??= setTimeout(keep, Math.max(KEEP_AFTER_MS, keptAt + KEEP_AGAIN_MS - performance.now()));
+  });
+  // Whoever leaves has seen the newest figures.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden && waiting !== undefined) keep();
+  });
 }

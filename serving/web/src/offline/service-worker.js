@@ -7,7 +7,7 @@ self.addEventListener("install", (event) => {
   event.waitUntil(
     caches
       .open(CACHE)
-      .then((cache) => cache.addAll(["/", "/theme.js", "/favicon.svg", ...FILES]))
+      .then((cache) => cache.addAll(["/", "/favicon.svg", ...FILES]))
       .then(() => self.skipWaiting()),
   );
 });
@@ -29,7 +29,7 @@ self.addEventListener("fetch", (event) => {
   if (request.mode === "navigate") {
     // The newest page when the server answers, the kept one otherwise.
     event.respondWith(fetch(request).catch(() => caches.match("/")));
-  } else if (url.pathname.startsWith("/assets/") || url.pathname === "/theme.js" || url.pathname === "/favicon.svg") {
+  } else if (url.pathname.startsWith("/assets/") || url.pathname === "/favicon.svg") {
     event.respondWith(caches.match(request).then((kept) => kept ?? fetch(request)));
   }
 });

@@ -6,10 +6,11 @@ import { KpiCard } from "../widgets/kpi-card";
 import { LiveConversions } from "../widgets/live-conversions";
 import { words } from "../language/words";
 import { NotYet } from "../widgets/widget";
+import { Grid } from "../widgets/grid";
 
 export function Automation() {
   return (
-    <div className="grid">
+    <Grid>
       <Pulse width={12} />
       <KpiCard id="clicks" />
       <KpiCard id="conversions" />
@@ -23,6 +24,6 @@ export function Automation() {
       <NotYet title={words.notYet.automation} width={12}>
         {words.notYet.automationText}
       </NotYet>
-    </div>
+    </Grid>
   );
 }

@@ -7,10 +7,11 @@ import { KpiCard } from "../widgets/kpi-card";
 import { ScoreGauge } from "../widgets/score-gauge";
 import { TopCampaigns } from "../widgets/top-campaigns";
 import { Trend } from "../widgets/trend";
+import { Grid } from "../widgets/grid";
 
 export function Executive() {
   return (
-    <div className="grid">
+    <Grid>
       <KpiCard id="revenue" />
       <KpiCard id="spend" />
       <KpiCard id="roas" />
@@ -23,6 +24,6 @@ export function Executive() {
       <ForecastLine id="revenue" width={12} />
       <AttributionModels width={12} />
       <AlertTimeline width={12} />
-    </div>
+    </Grid>
   );
 }

@@ -4,10 +4,11 @@ import { StackedBars } from "../widgets/stacked-bars";
 import { Trend } from "../widgets/trend";
 import { words } from "../language/words";
 import { NotYet } from "../widgets/widget";
+import { Grid } from "../widgets/grid";
 
 export function Forecasting() {
   return (
-    <div className="grid">
+    <Grid>
       <KpiCard id="revenue" />
       <KpiCard id="spend" />
       <KpiCard id="roas" />
@@ -21,6 +22,6 @@ export function Forecasting() {
       <NotYet title={words.notYet.forecast} width={12}>
         {words.notYet.forecastText}
       </NotYet>
-    </div>
+    </Grid>
   );
 }

@@ -23,10 +23,11 @@ import { ScoreGauge } from "../widgets/score-gauge";
 import { StackedBars } from "../widgets/stacked-bars";
 import { TopCampaigns } from "../widgets/top-campaigns";
 import { Trend } from "../widgets/trend";
+import { Grid } from "../widgets/grid";
 
 export function Gallery() {
   return (
-    <div className="grid">
+    <Grid>
       <KpiCard id="revenue" width={4} />
       <KpiCard id="roas" width={4} />
       <KpiCard id="conversions" width={4} />
@@ -57,6 +58,6 @@ export function Gallery() {
       <QuarantineGauge width={4} />
       <Stores width={4} />
       <PlaceMap width={12} />
-    </div>
+    </Grid>
   );
 }

@@ -13,10 +13,11 @@ import { PlaceMap } from "../widgets/place-map";
 import { StackedBars } from "../widgets/stacked-bars";
 import { TopCampaigns } from "../widgets/top-campaigns";
 import { Trend } from "../widgets/trend";
+import { Grid } from "../widgets/grid";
 
 export function Performance() {
   return (
-    <div className="grid">
+    <Grid>
       <KpiCard id="ctr" width={2} />
       <KpiCard id="conversion_rate" width={2} />
       <KpiCard id="cpc" width={2} />
@@ -37,6 +38,6 @@ export function Performance() {
       <ConversionList width={12} />
       <LiveConversions width={12} />
       <PlaceMap width={12} />
-    </div>
+    </Grid>
   );
 }

@@ -3,10 +3,11 @@ import { DataQuality } from "../widgets/data-quality";
 import { AlertTimeline } from "../widgets/alert-timeline";
 import { words } from "../language/words";
 import { NotYet } from "../widgets/widget";
+import { Grid } from "../widgets/grid";
 
 export function PlatformHealth() {
   return (
-    <div className="grid">
+    <Grid>
       <RecordCounts width={12} />
       <Stages width={4} />
       <Stores width={4} />
@@ -17,6 +18,6 @@ export function PlatformHealth() {
       <NotYet title={words.platform.throughput} width={12}>
         {words.platform.throughputText}
       </NotYet>
-    </div>
+    </Grid>
   );
 }

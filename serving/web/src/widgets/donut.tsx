@@ -28,7 +28,7 @@ export function Donut({ id, width }: { id: MetricId; width: Width }) {
 
   const option = useMemo(
     () => ({
-      animationDuration: 300,
+      animation: false,
       tooltip: {
         trigger: "item",
         confine: true,

@@ -129,8 +129,9 @@ function Body<T>({ query, height, empty, children }: { query: UseQueryResult<Ans
       </p>
     );
   }
+  // An element of its own: were it to become the one with the figures, browsers would report that it moved.
   return (
-    <div className="skeleton widget-loading" style={ownHeight(height)}>
+    <div key="loading" className="skeleton widget-loading" style={ownHeight(height)}>
       <span className="hidden-text">{words.common.loading}</span>
     </div>
   );

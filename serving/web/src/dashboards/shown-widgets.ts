@@ -1,0 +1,26 @@
+/** The widgets that custom dashboards show, as one file to load. */
+export { AlertTimeline } from "../widgets/alert-timeline";
+export { Anomalies } from "../widgets/anomalies";
+export { AttributionComparison } from "../widgets/attribution-comparison";
+export { AttributionModels } from "../widgets/attribution-models";
+export { CampaignTable } from "../widgets/campaign-table";
+export { Cohort } from "../widgets/cohort";
+export { ConversionList } from "../widgets/conversion-list";
+export { Correlation } from "../widgets/correlation";
+export { CurrentWindows, Pulse } from "../widgets/current-windows";
+export { DataQuality } from "../widgets/data-quality";
+export { Donut } from "../widgets/donut";
+export { DrillDown } from "../widgets/drill-down";
+export { ForecastLine } from "../widgets/forecast-line";
+export { Funnel } from "../widgets/funnel";
+export { Heatmap } from "../widgets/heatmap";
+export { JourneyFunnel } from "../widgets/journey-funnel";
+export { KeyFigures } from "../widgets/key-figures";
+export { KpiCard } from "../widgets/kpi-card";
+export { LiveConversions } from "../widgets/live-conversions";
+export { PlaceMap } from "../widgets/place-map";
+export { QuarantineGauge, QuarantineReasons, RecordCounts, Stages, Stores } from "../widgets/platform";
+export { ScoreGauge } from "../widgets/score-gauge";
+export { StackedBars } from "../widgets/stacked-bars";
+export { TopCampaigns } from "../widgets/top-campaigns";
+export { Trend } from "../widgets/trend";
