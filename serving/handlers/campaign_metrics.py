@@ -163,9 +163,10 @@ class CampaignMetricsHandlers:
         wanted = Wanted(start, end) if sliding else _series_comparison(request, start, end)
 
         def point(group: Group, width: int) -> campaign_pb.TimeSeriesPoint:
-            begin = timestamp(group.start_ms)
-            finish = day_end(begin, zone) if zone else timestamp(group.start_ms + width)
-            return campaign_pb.TimeSeriesPoint(start_time=begin, end_time=finish, metrics=campaign_metrics(group))
+            end_ms = day_end(group.start_ms, zone) if zone else group.start_ms + width
+            return campaign_pb.TimeSeriesPoint(
+                start_time=timestamp(group.start_ms), end_time=timestamp(end_ms), metrics=campaign_metrics(group)
+            )
 
         async def compute() -> campaign_pb.ListTimeSeriesResponse:
             seconds = call.query_seconds

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tributary.v1 import campaign_metrics_pb2 as campaign_pb
 
 from serving.errors import invalid
-
-if TYPE_CHECKING:
-    from google.protobuf.timestamp_pb2 import Timestamp
+from serving.queries.tiling import SECOND_MS
 
 
 def read_time_zone(request: campaign_pb.ListTimeSeriesRequest) -> ZoneInfo | None:
@@ -28,8 +25,8 @@ def read_time_zone(request: campaign_pb.ListTimeSeriesRequest) -> ZoneInfo | Non
         raise invalid("time_zone", "must be a zone of the IANA database, such as Europe/Berlin") from None
 
 
-def day_end(start: Timestamp, zone: ZoneInfo) -> datetime:
-    """Return the midnight (UTC) at which the day that began at `start` ends."""
-    day = start.ToDatetime(UTC).astimezone(zone)
-    midnight = datetime.combine(day.date() + timedelta(days=1), datetime.min.time(), zone)
-    return midnight.astimezone(UTC)
+def day_end(start_ms: int, zone: ZoneInfo) -> int:
+    """Return the midnight at which the day of the zone ends that began at `start_ms`, both UTC ms."""
+    day = datetime.fromtimestamp(start_ms / SECOND_MS, UTC).astimezone(zone).date()
+    midnight = datetime.combine(day + timedelta(days=1), datetime.min.time(), zone)
+    return round(midnight.timestamp() * SECOND_MS)

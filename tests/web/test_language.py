@@ -90,11 +90,13 @@ def test_alerts_and_refusals_are_german_too(new_context, serving, world):
     dashboard = Dashboard(new_context(locale="de-DE"), serving.address)
     dashboard.open("executive", conversion="nobody-knows-this-one")
     page = dashboard.page
-    expect(page.get_by_role("alert").filter(has_text="Keine zugerechnete Conversion hat diese Kennung.")).to_be_visible()
+    expect(
+        page.get_by_role("alert").filter(has_text="Keine zugerechnete Conversion hat diese Kennung.")
+    ).to_be_visible()
     page.keyboard.press("Escape")
     alerts = page.get_by_role("article", name="Meldungen")
     expect(alerts.get_by_text("Leistungswert unter 60").first).to_be_visible()
-    expect(alerts.get_by_text("Mehr als 90 % des Budgets").first).to_be_visible()
+    expect(alerts.get_by_text(re.compile(r"Mehr als 90,0\s% des Budgets sind ausgegeben")).first).to_be_visible()
     assert english_on(page) == []
 
 
