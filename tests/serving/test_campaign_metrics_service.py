@@ -158,7 +158,7 @@ async def test_series_add_up_to_the_sums(server, tenant, history_address, grain)
 async def test_days_of_a_time_zone_are_sums_of_its_hours(server, tenant, history_address, name):
     watermark = now_ms()
     # Nine weeks hold a change to or from summer time in half of the year's weeks.
-    ages = range(2 * HOUR_MS, 63 * 24 * HOUR_MS, 5 * HOUR_MS + 17 * MINUTE_MS)
+    ages = range(2 * HOUR_MS, 63 * 24 * HOUR_MS, 11 * HOUR_MS + 17 * MINUTE_MS)
     key = (tenant, "c1", "email", "EUR")
     events = [CampaignEvent(f"e{age}", key, watermark - age, (100 + age % 7, 10, 2, 5_000_000, 9, 1)) for age in ages]
     store(history_address, events, watermark)
