@@ -60,6 +60,8 @@ def test_figures_that_fail_say_why_and_are_asked_for_again(looked_at, world):
     table = dashboard.page.get_by_role("article", name="Campaigns", exact=True)
     expect(table.get_by_role("alert")).to_contain_text("The server does not answer")
     dashboard.filled()
+    # What can be read is shown.
+    expect(dashboard.page.get_by_role("article", name="Revenue by channel").get_by_text("Search")).to_be_visible()
     look("failed")
     dashboard.page.unroute(TOTALS)
     table.get_by_role("button", name="Ask again").click()

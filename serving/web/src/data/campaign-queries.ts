@@ -157,9 +157,11 @@ function wholeHours(timeZone: string, { start }: Span): boolean {
 }
 
 /** The currency that money is shown in: the chosen one, otherwise that with the most events. Amounts of several are never added. */
-export function mainCurrency(groups: Group[], chosen: string | undefined): string | undefined {
+export function mainCurrency(groups: readonly Pick<Group, "currency" | "sums">[], chosen: string | undefined): string | undefined {
   if (chosen) return chosen;
-  let best: Group | undefined;
-  for (const group of groups) if (!best || group.sums.events > best.sums.events) best = group;
-  return best?.currency;
+  const events = new Map<string, bigint>();
+  for (const { currency, sums } of groups) events.set(currency, (events.get(currency) ?? 0n) + sums.events);
+  let best: string | undefined;
+  for (const [currency, number] of events) if (best === undefined || number > (events.get(best) ?? 0n)) best = currency;
+  return best;
 }

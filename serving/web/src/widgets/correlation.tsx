@@ -17,8 +17,9 @@ const LEAST_STEPS = 8;
 export function Correlation({ width }: { width: Width }) {
   const state = useDashboardState();
   const totals = useTotals();
-  const currency = mainCurrency(totals.data?.value ?? [], state.currency);
   const query = useSeries();
+  // Of its own figures while those of the whole range are on their way, or fail.
+  const currency = mainCurrency(totals.data?.value ?? query.data?.value.points ?? [], state.currency);
   const { steps, r } = useMemo(() => {
     const answer = query.data;
     if (!answer) return { steps: 0, r: [] };

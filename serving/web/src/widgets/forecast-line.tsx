@@ -24,8 +24,9 @@ export function ForecastLine({ id, width }: { id: MetricId; width: Width }) {
   const colours = useColours();
   const metric = METRICS[id];
   const totals = useTotals();
-  const currency = mainCurrency(totals.data?.value ?? [], state.currency);
   const query = useDays();
+  // Of its own figures while those of the whole range are on their way, or fail.
+  const currency = mainCurrency(totals.data?.value ?? query.data?.value.flatMap(({ groups }) => groups) ?? [], state.currency);
   const { names, past, before, ahead } = useMemo(() => {
     const days = (query.data?.value ?? []).map(({ start, groups }) => {
       const group = groups.find((each) => each.currency === currency);

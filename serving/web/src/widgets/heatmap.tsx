@@ -18,8 +18,9 @@ export function Heatmap({ id, width }: { id: MetricId; width: Width }) {
   const state = useDashboardState();
   const metric = METRICS[id];
   const totals = useTotals();
-  const currency = mainCurrency(totals.data?.value ?? [], state.currency);
   const query = useSeries([], "now", { hours: true });
+  // Of its own figures while those of the whole range are on their way, or fail.
+  const currency = mainCurrency(totals.data?.value ?? query.data?.value.points ?? [], state.currency);
   const [over, setOver] = useState<string>();
   const cells = useMemo(() => {
     const sums: Sums[][] = DAYS.map(() => HOURS.map(() => NO_SUMS));

@@ -21,8 +21,9 @@ export function StackedBars({ id, width }: { id: MetricId; width: Width }) {
   const colours = useColours();
   const metric = METRICS[id];
   const totals = useTotals();
-  const currency = mainCurrency(totals.data?.value ?? [], state.currency);
   const query = useSeries(["channel"]);
+  // Of its own figures while those of the whole range are on their way, or fail.
+  const currency = mainCurrency(totals.data?.value ?? query.data?.value.points ?? [], state.currency);
 
   const { steps, stacks, grain } = useMemo(() => {
     const answer = query.data;

@@ -44,8 +44,9 @@ export function Trend({ width, by, fixed }: { width: Width; by?: "channel"; fixe
   const id = fixed ?? state.metric;
   const metric = METRICS[id];
   const totals = useTotals();
-  const currency = mainCurrency(totals.data?.value ?? [], state.currency);
   const query = useSeries(by ? [by] : []);
+  // Of its own figures while those of the whole range are on their way, or fail.
+  const currency = mainCurrency(totals.data?.value ?? query.data?.value.points ?? [], state.currency);
   const compared = state.compare && !by;
   const before = useSeries([], "before", { enabled: compared });
 
