@@ -60,6 +60,7 @@ class Options:
     answer_cache: bool = _option("keep answers in Redis: half a second, or until the figures of the past change", True)
     heartbeat_ms: int = _option("a live stream with no change sends a heartbeat this often, ms", 10_000)
     update_interval_ms: int = _option("a live stream sends changes at most this often, ms", 200)
+    reread_ms: int = _option("a live stream of an answer reads it anew at most this often, ms", 2_000)
     drain_seconds: float = _option("how long calls may go on after a stop signal, s", 10.0)
     tenant_labels: bool = _option("put tenant_id on the Prometheus counters (one series per tenant)", False)
     score_series: int = _option("most campaigns that campaign_performance_score shows", 1_000)
@@ -105,6 +106,8 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "redis_timeout_ms": (10, 60_000),
     "heartbeat_ms": (100, 600_000),
     "update_interval_ms": (0, 60_000),
+    # Every reading may cost a query.
+    "reread_ms": (50, 60_000),
     "drain_seconds": (0, 600),
     "score_series": (0, 100_000),
     "trace_ratio": (0, 1),

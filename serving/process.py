@@ -85,7 +85,7 @@ class Process:
         )
         self.metrics.registry.register(self.figures)
         self.health = StoreHealth(self.history, self.hot_store, self.metrics)
-        pace = Pace(interval=options.update_interval_ms / 1000, heartbeat=options.heartbeat_ms / 1000)
+        pace = Pace(options.update_interval_ms / 1000, options.heartbeat_ms / 1000, options.reread_ms / 1000)
         self.answer_cache = AnswerCache(
             options.redis_url,
             os.environ.get("TRIBUTARY_REDIS_PASSWORD"),

@@ -31,12 +31,13 @@ from tributary.v1 import quality_pb2 as quality_pb
 from serving.client import tables
 from serving.client.connection import connect
 from serving.errors import STATUS_DETAILS_KEY, ServingError
-from serving.transports.charts import CHARTS
+from serving.transports.charts import CHARTS, LIVE
 from serving.transports.query_parameters import read_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from google.protobuf.descriptor import MethodDescriptor
     from google.protobuf.message import Message
 
 CREDENTIALS = "TRIBUTARY_CREDENTIALS"
@@ -240,15 +241,23 @@ class Client:
 
     def ask(self) -> None:
         """Any answer, as JSON: a chart of REST with its parameters."""
-        method = CHARTS[self.chosen.chart]
-        request = read_request(method.input_type, self.chosen.parameters, {"tenant_id": self.chosen.tenant})
-        call: Any = self.channel.unary_unary(
-            f"/{method.containing_service.full_name}/{method.name}",
-            type(request).SerializeToString,
-            message_factory.GetMessageClass(method.output_type).FromString,
-        )
+        request, call = self.named(CHARTS[self.chosen.chart], self.channel.unary_unary)
         response = call(request, timeout=self.chosen.timeout)
         print(MessageToJson(response, preserving_proto_field_name=True, indent=None if self.chosen.json else 2))
+
+    def listen(self) -> None:
+        """Any live stream, as JSON, one message a line: a stream of REST with its parameters."""
+        self.chosen.json = True
+        request, call = self.named(LIVE[self.chosen.stream], self.channel.unary_stream)
+        request.resume_cursor = self.chosen.cursor
+        self.follow(call, request, None, ())
+
+    def named(self, method: MethodDescriptor, kind: Callable[..., Any]) -> tuple[Any, Any]:
+        """Return the request that the parameters of the command make, and the call of a method."""
+        request = read_request(method.input_type, self.chosen.parameters, {"tenant_id": self.chosen.tenant})
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        response = message_factory.GetMessageClass(method.output_type)
+        return request, kind(path, type(request).SerializeToString, response.FromString)
 
 
 def explain(error: grpc.RpcError) -> str:
@@ -279,6 +288,7 @@ COMMANDS = {
     "counts": ("range",),
     "freshness": (),
     "ask": ("chart",),
+    "listen": ("stream", "cursor"),
 }
 
 
@@ -328,8 +338,9 @@ def _add(command: argparse.ArgumentParser, group: str) -> None:
     elif group in {"model", "any_model"}:
         default = "linear" if group == "model" else ""
         command.add_argument("--model", default=default, help=f"attribution model (default: {default or 'all'})")
-    elif group == "chart":
-        command.add_argument("chart", choices=sorted(CHARTS), help="what to ask for")
+    elif group in {"chart", "stream"}:
+        known = CHARTS if group == "chart" else LIVE
+        command.add_argument(group, choices=sorted(known), help="what to ask for")
         command.add_argument(
             "parameters",
             nargs="*",

@@ -10,9 +10,11 @@ from tributary.v1 import (
     campaign_metrics_pb2,
     dashboards_pb2,
     journeys_pb2,
+    live_answers_pb2,
     quality_pb2,
 )
 
+from serving.handlers import watched_shapes
 from serving.handlers.alerts import AlertHandlers
 from serving.handlers.attribution import AttributionHandlers
 from serving.handlers.breakdowns import BreakdownHandlers
@@ -24,6 +26,7 @@ from serving.handlers.dashboards import DashboardHandlers
 from serving.handlers.journeys import JourneyHandlers
 from serving.handlers.key_figures import KeyFigureHandlers
 from serving.handlers.quality import QualityHandlers
+from serving.handlers.watched_answers import WatchedAnswers
 from serving.queries.alerts import AlertQueries
 from serving.queries.attribution import AttributionQueries
 from serving.queries.breakdowns import BreakdownQueries
@@ -61,6 +64,7 @@ def make_services(
     alerts = AlertHandlers(AlertQueries(history), answers, hub, pace)
     quality = QualityHandlers(QualityQueries(history), credit_sums, answers, hub)
     dashboards = DashboardHandlers(database)
+    watched = WatchedAnswers(hub, pace)
     return (
         Service(
             campaign_metrics_pb2.DESCRIPTOR.services_by_name["CampaignMetricsService"],
@@ -107,6 +111,21 @@ def make_services(
                 "GetFreshness": quality.get_freshness,
             },
             streams={},
+        ),
+        Service(
+            live_answers_pb2.DESCRIPTOR.services_by_name["LiveAnswerService"],
+            unary={},
+            streams={
+                "WatchTimeSeries": watched.handler(watched_shapes.SERIES, campaigns.list_time_series),
+                "WatchBreakdown": watched.handler(watched_shapes.BREAKDOWN, breakdowns.get_breakdown),
+                "WatchAttributionSummary": watched.handler(
+                    watched_shapes.ATTRIBUTION_SUMMARY, credit_handlers.get_attribution_summary
+                ),
+                "WatchFunnel": watched.handler(watched_shapes.FUNNEL, journeys.get_funnel),
+                "WatchJourneys": watched.handler(watched_shapes.JOURNEYS, journeys.list_journeys),
+                "WatchQuality": watched.handler(watched_shapes.QUALITY, quality.get_quality),
+                "WatchFreshness": watched.handler(watched_shapes.FRESHNESS, quality.get_freshness),
+            },
         ),
         Service(
             dashboards_pb2.DESCRIPTOR.services_by_name["DashboardService"],

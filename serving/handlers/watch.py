@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
+    from serving.errors import ServingError
     from serving.live.hub import LiveHub
 
 V = TypeVar("V")
@@ -45,10 +46,11 @@ class Step(Enum):
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How often a stream sends: changes at most every `interval` seconds, a heartbeat after `heartbeat` seconds
-    without one."""
+    without one. A stream of an answer reads it at most every `reread` seconds."""
 
     interval: float
     heartbeat: float
+    reread: float
 
 
 @dataclass(slots=True)
@@ -80,6 +82,11 @@ def open_watch(values: LatestValues[V], request: Message, cursor: str) -> Watch[
     return Watch(values, None if at == NOWHERE else at)
 
 
+def draining() -> ServingError:
+    """Return the error that ends a stream of a server that stops."""
+    return unavailable(Reason.DRAINING, "the server is stopping, come back with the cursor", DRAIN_RETRY_SECONDS)
+
+
 async def steps(
     watch: Watch[V], hub: LiveHub, pace: Pace, matches: Callable[[V], bool]
 ) -> AsyncGenerator[tuple[Step, list[V]], None]:
@@ -90,13 +97,11 @@ async def steps(
     Raises:
         ServingError: the server is draining; the client should come back with its cursor.
     """
-    with watch.values.waiter() as changed:
+    with watch.values.waiters.waiter() as changed:
         sent = -math.inf
         while True:
             if hub.closing.is_set():
-                raise unavailable(
-                    Reason.DRAINING, "the server is stopping, come back with the cursor", DRAIN_RETRY_SECONDS
-                )
+                raise draining()
             changed.clear()
             at = watch.position
             newer = None if at is None else watch.values.since(None if at == NOWHERE else at)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from serving.live.signals import (
     read_window,
     tenant_of,
 )
+from serving.live.waiters import Waiters
 from serving.observability import tracing
 
 if TYPE_CHECKING:
@@ -72,11 +73,18 @@ class TenantFile:
     windows: LatestValues[Window]
     conversions: LatestValues[Conversion]
     alerts: LatestValues[AlertRecord]
+    heard: Waiters = field(default_factory=Waiters)
+    """Woken by every record of the tenant, of whatever kind."""
 
     @property
     def idle(self) -> bool:
         """True when nothing is held and nobody watches."""
-        return self.windows.idle and self.conversions.idle and self.alerts.idle
+        return self.windows.idle and self.conversions.idle and self.alerts.idle and self.heard.idle
+
+    @property
+    def waiters(self) -> tuple[Waiters, ...]:
+        """All who wait."""
+        return self.windows.waiters, self.conversions.waiters, self.alerts.waiters, self.heard
 
 
 class LiveHub:
@@ -137,19 +145,18 @@ class LiveHub:
     def publish(self, records: Iterable[Record]) -> None:
         """File a batch of records, then wake the watchers of what changed. A malformed record is counted and left
         out."""
-        changed: dict[int, LatestValues[Any]] = {}
+        woken: dict[int, Waiters] = {}
         for record in records:
             try:
-                values = self._take(record)
+                waiters = self._take(record)
             except MalformedSignalError as error:
                 self._metrics.malformed_records.labels(record.topic.value).inc()
                 log.warning("record of %s at %s ignored: %s", record.topic, record.position, error)
             else:
-                if values is not None:
-                    changed[id(values)] = values
+                woken.update((id(one), one) for one in waiters)
         self.last_record = time.time()
-        for values in changed.values():
-            values.wake()
+        for one in woken.values():
+            one.wake()
 
     def forget_idle(self) -> None:
         """Drop the files of tenants that have no values and no watchers."""
@@ -160,17 +167,24 @@ class LiveHub:
         """End all watches: their clients are told to come back."""
         self.closing.set()
         for held in self._files.values():
-            for values in (held.windows, held.conversions, held.alerts):
-                values.wake()
+            for waiters in held.waiters:
+                waiters.wake()
 
     def _begins_at(self, topic: Topic) -> Any:
         return lambda partition: self._begins.get((topic, partition))
 
-    def _take(self, record: Record) -> LatestValues[Any] | None:
-        """File one record; returns the values that it changed."""
+    def _take(self, record: Record) -> tuple[Waiters, ...]:
+        """File one record; returns whom to wake."""
         signal = read_json(record.value)
         tenant_id = tenant_of(signal)
         held = self.file(tenant_id)
+        changed = self._filed(record, signal, tenant_id, held)
+        return (held.heard,) if changed is None else (held.heard, changed.waiters)
+
+    def _filed(
+        self, record: Record, signal: dict[str, Any], tenant_id: str, held: TenantFile
+    ) -> LatestValues[Any] | None:
+        """File the signal of a record; returns the values that it changed."""
         if record.topic is Topic.ALERTS:
             alert = read_alert(signal)
             self.changes.note(tenant_id, Subject.ALERTS, alert.opened_ms)
@@ -196,7 +210,7 @@ class LiveHub:
             self.changes.note(tenant_id, Subject.CAMPAIGNS)
         elif kind == "anomaly":
             self.changes.note(tenant_id, Subject.ALERTS)
-        # Other kinds have no watchers yet.
+        # Of other kinds only that something was heard matters.
         return None
 
     def _observe_attribution(self, tenant_id: str, conversion: Conversion, calculation_ms: Any) -> None:

@@ -6,15 +6,15 @@ watcher costs no memory and gets each key's newest value once, however often it 
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import OrderedDict
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from serving.live.waiters import Waiters
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Hashable
 
 V = TypeVar("V")
 
@@ -67,7 +67,8 @@ class LatestValues(Generic[V]):
         self._known_from = 0
         self._offset = -1
         self._forgot = False
-        self._waiting: set[asyncio.Event] = set()
+        self.waiters = Waiters()
+        """Those who wait for a change; `put` wakes nobody, so that a batch of changes wakes once."""
 
     @property
     def position(self) -> Position | None:
@@ -77,10 +78,10 @@ class LatestValues(Generic[V]):
     @property
     def idle(self) -> bool:
         """True when nothing is held and nobody waits."""
-        return not self._entries and not self._waiting
+        return not self._entries and self.waiters.idle
 
     def put(self, key: Hashable, value: V, position: Position) -> bool:
-        """Take a value; False when a newer one of its key is held. Wakes nobody: see `wake`."""
+        """Take a value; False when a newer one of its key is held. Wakes nobody: see `waiters`."""
         if position.partition != self._partition:
             # The first record, or the tenant's records moved: nothing that came from elsewhere can be compared with it.
             self._forgot = self._partition is not None
@@ -139,21 +140,6 @@ class LatestValues(Generic[V]):
             newer.append(entry.value)
         newer.reverse()
         return newer
-
-    def wake(self) -> None:
-        """Wake all who wait for a change."""
-        for event in self._waiting:
-            event.set()
-
-    @contextmanager
-    def waiter(self) -> Iterator[asyncio.Event]:
-        """Give an event that is set at each change while the context lasts."""
-        event = asyncio.Event()
-        self._waiting.add(event)
-        try:
-            yield event
-        finally:
-            self._waiting.discard(event)
 
     def _forget_old(self) -> None:
         until = self._clock() - self._seconds

@@ -10,6 +10,7 @@ from tributary.v1 import (
     campaign_metrics_pb2,
     dashboards_pb2,
     journeys_pb2,
+    live_answers_pb2,
     quality_pb2,
 )
 
@@ -20,6 +21,7 @@ _CAMPAIGNS = campaign_metrics_pb2.DESCRIPTOR.services_by_name["CampaignMetricsSe
 _ATTRIBUTION = attribution_pb2.DESCRIPTOR.services_by_name["AttributionService"].methods_by_name
 _JOURNEYS = journeys_pb2.DESCRIPTOR.services_by_name["JourneyService"].methods_by_name
 _ALERTS = alerts_pb2.DESCRIPTOR.services_by_name["AlertService"].methods_by_name
+_LIVE = live_answers_pb2.DESCRIPTOR.services_by_name["LiveAnswerService"].methods_by_name
 _QUALITY = quality_pb2.DESCRIPTOR.services_by_name["QualityService"].methods_by_name
 
 METRICS: MethodDescriptor = _CAMPAIGNS["GetCampaignMetrics"]
@@ -54,6 +56,13 @@ LIVE: dict[str, MethodDescriptor] = {
     "campaigns": _CAMPAIGNS["WatchCampaignMetrics"],
     "attribution": _ATTRIBUTION["WatchAttribution"],
     "alerts": _ALERTS["WatchAlerts"],
+    "time-series": _LIVE["WatchTimeSeries"],
+    "breakdown": _LIVE["WatchBreakdown"],
+    "attribution-summary": _LIVE["WatchAttributionSummary"],
+    "funnel": _LIVE["WatchFunnel"],
+    "journeys": _LIVE["WatchJourneys"],
+    "quality": _LIVE["WatchQuality"],
+    "freshness": _LIVE["WatchFreshness"],
 }
 """Every method that streams, by the name that `/realtime` knows it by."""
 POLLED: MethodDescriptor = _CAMPAIGNS["GetCurrentCampaignMetrics"]

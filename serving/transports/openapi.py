@@ -114,7 +114,8 @@ def _realtime(schemas: dict[str, Any]) -> dict[str, Any]:
     described["description"] = (
         "With `Accept: text/event-stream` a live stream of server-sent events (snapshot, changes, heartbeat, error), "
         "whose ids are cursors for Last-Event-ID. As a WebSocket the same messages, one JSON object each; go on with "
-        "the parameter resume_cursor. Otherwise the newest windows once, with an ETag."
+        "the parameter resume_cursor. Otherwise the newest windows once, with an ETag. "
+        f"Streams, with the parameters that they take: {', '.join(map(_stream, LIVE))}."
     )
     described["parameters"] += [
         {"name": "stream", "in": "query", "schema": {"enum": sorted(LIVE)}, "description": "what to watch"},
@@ -124,6 +125,11 @@ def _realtime(schemas: dict[str, Any]) -> dict[str, Any]:
     streams = [_reference(method.output_type, schemas) for method in LIVE.values()]
     described["responses"]["200"]["content"]["text/event-stream"] = {"schema": {"oneOf": streams}}
     return described
+
+
+def _stream(name: str) -> str:
+    parameters = sorted({*parameters_of(LIVE[name].input_type)} - {"tenant_id", "resume_cursor"})
+    return f"`{name}` ({', '.join(parameters)})" if parameters else f"`{name}`"
 
 
 def _filters(schemas: dict[str, Any]) -> dict[str, Any]:

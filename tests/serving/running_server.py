@@ -86,6 +86,7 @@ def options(clickhouse_port: int, redis_port: int, database: str = "serving_test
         "redis_timeout_ms": 5_000,
         "heartbeat_ms": 60_000,
         "update_interval_ms": 20,
+        "reread_ms": 50,
         "drain_seconds": 2.0,
         # Tests look at what the stores hold now.
         "answer_cache": False,

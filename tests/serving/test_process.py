@@ -334,12 +334,13 @@ async def test_client_prints_every_answer(clickhouse_process, redis_process, his
             client([*wrong, "--tenant", "t"])
 
 
-def test_client_watch_follows_a_stream(process, tenant):
+@pytest.mark.parametrize("asked", [["watch"], ["listen", "breakdown", "dimensions=campaign", "last=1h"]])
+def test_client_follows_a_stream(process, tenant, asked):
     command = [
         sys.executable,
         "-m",
         "serving.client",
-        "watch",
+        *asked,
         "--json",
         "--once",
         "--address",

@@ -22,6 +22,7 @@ from tributary.v1 import (
     campaign_metrics_pb2,
     dashboards_pb2,
     journeys_pb2,
+    live_answers_pb2,
     quality_pb2,
 )
 
@@ -53,7 +54,9 @@ pytestmark = pytest.mark.asyncio
 
 # In every name of the other tenant's rows.
 MARK = "forbidden"
-FILES = (campaign_metrics_pb2, attribution_pb2, journeys_pb2, alerts_pb2, quality_pb2, dashboards_pb2)
+FILES = (
+    campaign_metrics_pb2, attribution_pb2, journeys_pb2, alerts_pb2, quality_pb2, dashboards_pb2, live_answers_pb2,
+)  # fmt: skip
 METHODS = [
     method for file in FILES for service in file.DESCRIPTOR.services_by_name.values() for method in service.methods
 ]
@@ -68,6 +71,9 @@ PATHS_WITHOUT_TENANTS = {
 }  # fmt: skip
 # Their answers to the other tenant hold numbers and times, no names.
 NUMBERS_ONLY = {"GetFreshness", "GetFunnel", "GetQuality", "ListKeyFigures"}
+NUMBERS_ONLY |= {"WatchFreshness", "WatchFunnel", "WatchQuality"}
+# Their changes are read from the stores; those of the others are the signals themselves.
+READ_ANEW = {method.name for method in live_answers_pb2.DESCRIPTOR.services_by_name["LiveAnswerService"].methods}
 # Ask for one thing by its id: another tenant's is not found.
 BY_ID = {"ExplainConversion", "GetJourney", "ListCreditRevisions", "GetDashboard", "UpdateDashboard"}
 BY_ID |= {"DeleteDashboard", "ListDashboardVersions", "RestoreDashboard", "ShareDashboard", "DuplicateDashboard"}
@@ -194,13 +200,15 @@ async def first_messages(server, method, request):
 
 def assert_empty(method, response):
     """An answer that could hold numbers of another tenant holds none."""
+    if method.name in READ_ANEW:
+        response = response.snapshot
     if method.name == "GetCounts":
         assert (response.received, response.late) == (0, 0)
-    elif method.name == "GetFreshness":
+    elif method.name in {"GetFreshness", "WatchFreshness"}:
         assert all(not stage.HasField("newest") for stage in response.stages)
-    elif method.name == "GetFunnel":
+    elif method.name in {"GetFunnel", "WatchFunnel"}:
         assert all(stage.reached == 0 for stage in response.stages)
-    elif method.name == "GetQuality":
+    elif method.name in {"GetQuality", "WatchQuality"}:
         assert (response.received, response.conversions, len(response.unattributed_values)) == (0, 0, 0)
     elif method.name == "ListKeyFigures":
         assert not response.figures
@@ -346,34 +354,44 @@ async def test_live_paths_hold_nothing_of_another_tenant(server, tenant, history
     other = f"{tenant}-{MARK}"
     fill(other, history_address, redis_process, MARK)
     accept = {"accept": "text/event-stream"}
+    fields = LIVE[stream].input_type.fields_by_name
+    parameters = {"stream": stream}
+    if LIVE[stream].name in READ_ANEW:
+        parameters |= PARAMETERS.get("attribution" if stream == "attribution-summary" else stream, {})
+    if "range" in fields:
+        parameters["last"] = "1d"
     async with aiohttp.ClientSession(http_url(server)) as session:
-        for of, leaks in ((other, True), (tenant, False)):
+        for of, leaks in ((other, LIVE[stream].name not in NUMBERS_ONLY), (tenant, False)):
             path = f"{ROOT}/realtime/{of}"
-            async with session.get(path, params={"stream": stream}, headers=accept) as response:
+            async with session.get(path, params=parameters, headers=accept) as response:
+                assert response.status == 200, await response.text()
                 seen = b""
                 while b"event: heartbeat" not in seen:
+                    assert not response.content.at_eof(), seen
                     seen += await response.content.readany()
                 assert (MARK.encode() in seen) == leaks
-            async with session.ws_connect(path, params={"stream": stream}) as socket:
+            async with session.ws_connect(path, params=parameters) as socket:
                 assert (MARK in json.dumps(await socket.receive_json(timeout=30))) == leaks
             caller = {METADATA_KEY: "somebody-else"}
-            async with session.get(path, params={"stream": stream}, headers=accept | caller) as response:
+            async with session.get(path, params=parameters, headers=accept | caller) as response:
                 assert response.status == 403
-            async with session.ws_connect(path, params={"stream": stream}, headers=caller) as socket:
+            async with session.ws_connect(path, params=parameters, headers=caller) as socket:
                 refused = await socket.receive_json(timeout=30)
                 assert refused["error"]["status"] == "PERMISSION_DENIED"
 
 
 @pytest.mark.parametrize("method", STREAMS, ids=by_name)
-async def test_live_changes_reach_their_own_tenant_only(server, tenant, method):
+async def test_live_changes_reach_their_own_tenant_only(server, tenant, history_address, redis_process, method):
     other = f"{tenant}-{MARK}"
     mine, theirs = (call(server, method, request_of(method, name)) for name in (tenant, other))
     for stream in (mine, theirs):
         await next_message(stream, "snapshot")
+    if method.name in READ_ANEW:
+        fill(other, history_address, redis_process, MARK)
     now = int(time.time()) * 1000
     server.feed.publish(window_signal(other, f"c-{MARK}", now), attribution_signal(other, f"v-{MARK}", now))
     server.feed.publish(alert_record(other, f"a-{MARK}", updated_ms=now), topic=Topic.ALERTS)
-    assert MARK in repr(await next_message(theirs, "changes"))
+    assert (MARK in repr(await next_message(theirs, "changes"))) == (method.name not in NUMBERS_ONLY)
     assert (await next_message(mine)).WhichOneof("update") == "heartbeat"
     assert (await next_message(mine)).WhichOneof("update") == "heartbeat"
 
