@@ -11,6 +11,8 @@ from sqlalchemy.exc import IntegrityError
 
 from serving.access import refusals
 from serving.access.cross_site import refuse_cross_site
+from serving.access.logout_token import is_logout
+from serving.access.open_streams import OpenStreams
 from serving.access.principal import Kind, Principal
 from serving.access.roles import GRANTABLE, Role
 from serving.access.service_keys import PREFIX, key_id_of, principal_of_key
@@ -63,6 +65,7 @@ class Authentication:
         self._keys: Memo[service_keys.StoredKey | None] = Memo(REMEMBERED)
         self._sessions: Memo[Principal | ServingError] = Memo(REMEMBERED)
         self._cookies = CookieNames.of(secure=settings.oidc is not None and settings.oidc.secure)
+        self.open_streams = OpenStreams()
         self.used_keys: dict[str, int] = {}
         """When service keys were last used (ms), by key id; whoever writes it down clears it."""
 
@@ -101,6 +104,8 @@ class Authentication:
 
         async def compute() -> Principal | ServingError:
             token = await verify(credentials, provider, oidc.audience)
+            if is_logout(token.claims):
+                return refusals.credentials_invalid()
             user, revoked = await self.user_of_token(token)
             if revoked or user.disabled or token.issued_at * 1000 < user.valid_from:
                 return refusals.credentials_invalid()
@@ -124,8 +129,15 @@ class Authentication:
         return session_hash(session_id) if session_id else None
 
     async def forget_session(self, held: str) -> None:
-        """Look a session up again: it was renewed or ended."""
+        """Look a session up again: it was renewed."""
         await self._sessions.refresh(held, lambda: self._session_principal(held))
+
+    async def session_ended(self, held: str) -> None:
+        """Refuse a session that was ended from now on, and end its live streams here."""
+        self.open_streams.end(held)
+        await self.forget_session(held)
+        # Once more: the first look may have been under way when the session ended.
+        await self.forget_session(held)
 
     async def user_of_token(self, token: VerifiedToken) -> tuple[User, bool]:
         """Return the user of a token, whom the first one adds, and whether the token was revoked.

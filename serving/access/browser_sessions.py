@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from joserfc.util import urlsafe_b64encode
+from sqlalchemy.exc import IntegrityError
 
 from serving.access import refusals
 from serving.access.authentication import write_grants
+from serving.access.logout_token import read_logout_token
 from serving.access.oidc_provider import GrantRefusedError, ProviderUnavailable
 from serving.access.session_cookie import new_session_id, session_hash
 from serving.access.token_claims import grants_of, used_mfa
@@ -23,6 +25,8 @@ from serving.relational.sessions import Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from sqlalchemy.engine import Connection
 
     from serving.access.authentication import Authentication
     from serving.access.oidc_provider import OidcProvider, Tokens
@@ -139,6 +143,7 @@ class BrowserSessions:
                 expires_at=now + self._seconds(tokens, token.expires_at),
                 ends_at=now + round(self._settings.session_hours * 3_600_000),
                 refresh_token=self._sealed(tokens.refresh_token),
+                provider_session_hash=_hashed(token.claims.get("sid")),
             )
             await self._database.run(lambda connection: sessions.add_session(connection, session))
         except RelationalStoreUnavailable:
@@ -174,7 +179,7 @@ class BrowserSessions:
         """
         try:
             await self._database.run(lambda connection: sessions.end_session(connection, held))
-            await self._authentication.forget_session(held)
+            await self._authentication.session_ended(held)
         except RelationalStoreUnavailable:
             raise refusals.identity_unavailable() from None
         try:
@@ -183,6 +188,33 @@ class BrowserSessions:
             return ""
         back = {"client_id": self._settings.client_id, "post_logout_redirect_uri": self._settings.public_url}
         return f"{page}?{urlencode(back)}" if page else ""
+
+    async def end_by_provider(self, logout_token: str) -> list[str]:
+        """End the sessions that a logout token of the provider names; returns the user id of each.
+
+        Raises:
+            ServingError: the token is not good or was used before, or it cannot be checked now.
+        """
+        token = await read_logout_token(logout_token, self._provider, self._settings.client_id)
+        issuer, now = self._provider.issuer, _now()
+        used = hashlib.sha256(f"{issuer} {token.token_id}".encode()).hexdigest()
+
+        def end(connection: Connection) -> list[tuple[str, str]]:
+            sessions.use_logout_token(connection, used, now, round(token.expires_at * 1000))
+            user_id = users.find_user_id(connection, issuer, token.subject) if token.subject else None
+            if token.subject and user_id is None:
+                return []
+            return sessions.end_provider_sessions(connection, user_id, _hashed(token.session_id))
+
+        try:
+            ended = await self._database.run(end)
+            for held, _ in ended:
+                await self._authentication.session_ended(held)
+        except IntegrityError:
+            raise refusals.credentials_invalid() from None
+        except RelationalStoreUnavailable:
+            raise refusals.identity_unavailable() from None
+        return [user_id for _, user_id in ended]
 
     async def _renew(self, session: Session) -> None:
         opened = self._seal.opened(session.refresh_token or "") or {}
@@ -247,6 +279,11 @@ class BrowserSessions:
         if seconds is None:
             seconds = DEFAULT_SECONDS if token_ends is None else token_ends - time.time()
         return round(max(0.0, seconds) * 1000)
+
+
+def _hashed(session_id: object) -> str | None:
+    """Return what is stored of the provider's name of a session, None when it gave none."""
+    return hashlib.sha256(session_id.encode()).hexdigest() if isinstance(session_id, str) and session_id else None
 
 
 def _now() -> int:

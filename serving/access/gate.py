@@ -126,27 +126,33 @@ class Gate:
         """Pass a live stream on for as long as its caller may see it.
 
         Raises:
-            ServingError: UNAUTHENTICATED the moment the credentials expire, and within seconds after they were revoked;
-                PERMISSION_DENIED when a role was withdrawn.
+            ServingError: UNAUTHENTICATED the moment the credentials expire or this server ends their session, and
+                within seconds after they were revoked elsewhere; PERMISSION_DENIED when a role was withdrawn.
         """
         expires_at = admission.principal.expires_at
         recheck = time.monotonic() + RECHECK_SECONDS
-        while True:
-            left = None if expires_at is None else expires_at - time.time()
-            try:
-                async with asyncio.timeout(left):
-                    response = await anext(responses)
-            except StopAsyncIteration:
-                return
-            except TimeoutError:
-                if admission.principal.expired():
-                    raise refusals.credentials_expired() from None
-                raise
-            yield response
-            if time.monotonic() >= recheck:
-                # The heartbeats of a stream make this happen when nothing else does.
-                expires_at = await self._still_allowed(admission)
-                recheck = time.monotonic() + RECHECK_SECONDS
+        with self._authentication.open_streams.opened(self._authentication.session_of(admission.headers)) as stream:
+            while not stream.ended:
+                left = None if expires_at is None else expires_at - time.time()
+                try:
+                    async with asyncio.timeout(left) as stream.limit:
+                        response = await anext(responses)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError:
+                    if stream.ended:
+                        break
+                    if admission.principal.expired():
+                        raise refusals.credentials_expired() from None
+                    raise
+                finally:
+                    stream.limit = None
+                yield response
+                if time.monotonic() >= recheck:
+                    # The heartbeats of a stream make this happen when nothing else does.
+                    expires_at = await self._still_allowed(admission)
+                    recheck = time.monotonic() + RECHECK_SECONDS
+            raise refusals.credentials_invalid()
 
     async def _still_allowed(self, admission: Admission) -> float | None:
         principal = await self._authentication.principal(admission.headers)

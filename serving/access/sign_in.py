@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 from grpc import StatusCode
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -35,10 +36,14 @@ HTTP_STATUS = {
 }
 # Longer paths than any page of the web app has are somebody's attempt.
 MAX_RETURN_CHARACTERS = 512
+# A token has at most 16 KiB.
+MAX_FORM_BYTES = 32 * 1024
+NOT_STORED = {"cache-control": "no-store"}
 
 
 class SignIn:
-    """Answers `/auth/login`, `/auth/callback`, `/auth/logout` and `/auth/session`."""
+    """Answers `/auth/login`, `/auth/callback`, `/auth/logout`, `/auth/session` and, for the provider,
+    `/auth/backchannel-logout`."""
 
     def __init__(
         self,
@@ -65,6 +70,7 @@ class SignIn:
             Route("/auth/login", _answered(self.login), methods=["GET"]),
             Route("/auth/callback", _answered(self.callback), methods=["GET"]),
             Route("/auth/logout", _answered(self.logout), methods=["POST"]),
+            Route("/auth/backchannel-logout", self.backchannel_logout, methods=["POST"]),
         ]
 
     async def session(self, request: Request) -> Response:
@@ -109,12 +115,41 @@ class SignIn:
         self._forget(response, self._names.session)
         return response
 
+    async def backchannel_logout(self, request: Request) -> Response:
+        """End the sessions that the provider says have ended. Its answers are those of Back-Channel Logout 1.0, 2.8:
+        200, or 400 also when it is not the provider's fault."""
+        error = "invalid_request"
+        try:
+            token = await _form_value(request, "logout_token")
+            if self._sessions is not None and token:
+                for user_id in await self._sessions.end_by_provider(token):
+                    self._note(user_id, "auth.backchannel_logout")
+                return Response(status_code=200, headers=NOT_STORED)
+        except ServingError as refused:
+            if refused.code is StatusCode.UNAVAILABLE:
+                error = "temporarily_unavailable"
+        return JSONResponse({"error": error}, 400, headers=NOT_STORED)
+
     def _set(self, response: Response, name: str, value: str) -> None:
         # Lax: the provider's answer is a navigation from another site. Without an age they end with the browser.
         response.set_cookie(name, value, path="/", httponly=True, samesite="lax", secure=self._secure)
 
     def _forget(self, response: Response, name: str) -> None:
         response.delete_cookie(name, path="/", httponly=True, samesite="lax", secure=self._secure)
+
+
+async def _form_value(request: Request, name: str) -> str:
+    """Return the one value of a field of a form, empty when there is none, or several, or the form is too large."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM_BYTES:
+            return ""
+    if kind != "application/x-www-form-urlencoded" or not body.isascii():
+        return ""
+    values = parse_qs(body.decode()).get(name, [])
+    return values[0] if len(values) == 1 else ""
 
 
 def _answered(handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:

@@ -29,8 +29,9 @@ LEEWAY_SECONDS = 30
 @dataclass(frozen=True, slots=True)
 class VerifiedToken:
     """A token whose signature, issuer, audience and times are good. `issued_at`, `expires_at`: seconds since the epoch;
-    `expires_at` holds the leeway."""
+    `expires_at` holds the leeway. `type` is `typ` of its header in lower case, empty without one."""
 
+    type: str
     subject: str
     token_id: str
     issued_at: float
@@ -38,10 +39,12 @@ class VerifiedToken:
     claims: Mapping[str, Any]
 
 
-async def verify(token: str, provider: OidcProvider, audience: str, *, nonce: str | None = None) -> VerifiedToken:
+async def verify(
+    token: str, provider: OidcProvider, audience: str, *, nonce: str | None = None, subject_needed: bool = True
+) -> VerifiedToken:
     """Return what a token says, if it is the provider's, for this audience and good now.
 
-    `nonce` is demanded of the ID token of a sign-in.
+    `nonce` is demanded of the ID token of a sign-in. Without `subject_needed` the subject may be missing, and is empty.
 
     Raises:
         ServingError: invalid, expired, or the provider's keys are not known.
@@ -54,16 +57,16 @@ async def verify(token: str, provider: OidcProvider, audience: str, *, nonce: st
     expected: dict[str, Any] = {
         "iss": {"essential": True, "value": provider.issuer},
         "aud": {"essential": True, "value": audience},
-        "sub": {"essential": True},
+        "sub": {"essential": subject_needed},
         "exp": {"essential": True},
         "iat": {"essential": True},
     }
     if nonce is not None:
         expected["nonce"] = {"essential": True, "value": nonce}
     try:
-        claims = jwt.decode(token, keys, algorithms=list(ALGORITHMS)).claims
-        jwt.JWTClaimsRegistry(now=int(time.time()), leeway=LEEWAY_SECONDS, **expected).validate(claims)
-        return _verified(claims)
+        decoded = jwt.decode(token, keys, algorithms=list(ALGORITHMS))
+        jwt.JWTClaimsRegistry(now=int(time.time()), leeway=LEEWAY_SECONDS, **expected).validate(decoded.claims)
+        return _verified(decoded.header, decoded.claims, subject_needed=subject_needed)
     except ExpiredTokenError:
         raise refusals.credentials_expired() from None
     except (JoseError, ValueError, TypeError, KeyError):
@@ -71,12 +74,12 @@ async def verify(token: str, provider: OidcProvider, audience: str, *, nonce: st
         raise refusals.credentials_invalid() from None
 
 
-def _verified(claims: Mapping[str, Any]) -> VerifiedToken:
-    subject, token_id = claims["sub"], claims.get("jti", "")
-    if not (isinstance(subject, str) and subject and isinstance(token_id, str)):
-        raise ValueError("subject and token id must be strings")
+def _verified(header: Mapping[str, Any], claims: Mapping[str, Any], *, subject_needed: bool) -> VerifiedToken:
+    kind, subject, token_id = header.get("typ", ""), claims.get("sub", ""), claims.get("jti", "")
+    if not all(isinstance(text, str) for text in (kind, subject, token_id)) or (subject_needed and not subject):
+        raise ValueError("type, subject and token id must be strings")
     expires_at = float(claims["exp"]) + LEEWAY_SECONDS
-    return VerifiedToken(subject, token_id, float(claims["iat"]), expires_at, claims)
+    return VerifiedToken(kind.lower(), subject, token_id, float(claims["iat"]), expires_at, claims)
 
 
 def _key_id(token: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from serving.relational.tables import sessions
+from serving.relational.tables import sessions, used_logout_tokens
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -29,6 +29,7 @@ class Session:
     expires_at: int
     ends_at: int
     refresh_token: str | None
+    provider_session_hash: str | None = None
 
 
 def add_session(connection: Connection, session: Session) -> None:
@@ -45,6 +46,7 @@ def add_session(connection: Connection, session: Session) -> None:
             ends_at=session.ends_at,
             refresh_token=session.refresh_token,
             renewing_until=0,
+            provider_session_hash=session.provider_session_hash,
         )
     )
 
@@ -63,6 +65,7 @@ def find_session(connection: Connection, session_hash: str) -> Session | None:
         row.expires_at,
         row.ends_at,
         row.refresh_token,
+        row.provider_session_hash,
     )
 
 
@@ -94,3 +97,31 @@ def renew(
 def end_session(connection: Connection, session_hash: str) -> None:
     """Forget a session."""
     connection.execute(sa.delete(sessions).where(sessions.c.session_hash == session_hash))
+
+
+def end_provider_sessions(
+    connection: Connection, user_id: str | None, provider_session_hash: str | None
+) -> list[tuple[str, str]]:
+    """Forget the sessions of a user, of a session of the provider, or, when both are given, those of the user that are
+    of that session or of an unknown one. Returns (session hash, user id) of each."""
+    chosen = []
+    if user_id is not None:
+        chosen.append(sessions.c.user_id == user_id)
+    if provider_session_hash is not None:
+        same = sessions.c.provider_session_hash == provider_session_hash
+        chosen.append(same if user_id is None else sa.or_(same, sessions.c.provider_session_hash.is_(None)))
+    if not chosen:
+        return []
+    ended = connection.execute(sa.select(sessions.c.session_hash, sessions.c.user_id).where(*chosen)).all()
+    connection.execute(sa.delete(sessions).where(*chosen))
+    return [(row.session_hash, row.user_id) for row in ended]
+
+
+def use_logout_token(connection: Connection, token_hash: str, now: int, until: int) -> None:
+    """Note that a logout token was used, and forget those that have expired.
+
+    Raises:
+        IntegrityError: it was used before.
+    """
+    connection.execute(sa.delete(used_logout_tokens).where(used_logout_tokens.c.until < now))
+    connection.execute(sa.insert(used_logout_tokens).values(token_hash=token_hash, until=until))

@@ -89,7 +89,18 @@ sessions = Table(
     Column("refresh_token", Text),
     # The server that renews a session has until then to do so.
     Column("renewing_until", BigInteger, nullable=False, default=0),
+    # SHA-256 of the provider's name of its session (`sid`), in hexadecimal; null when it gave none.
+    Column("provider_session_hash", String(64)),
     Index("ix_sessions_ends_at", "ends_at"),
+)
+
+used_logout_tokens = Table(
+    "used_logout_tokens",
+    METADATA,
+    # SHA-256 of issuer and `jti`, in hexadecimal.
+    Column("token_hash", String(64), primary_key=True),
+    # When the token has expired, and need not be remembered any more.
+    Column("until", BigInteger, nullable=False),
 )
 
 revoked_tokens = Table(

@@ -72,10 +72,16 @@ def user(connection: Connection, user_id: str) -> User | None:
     return None if row is None else _user(connection, row)
 
 
+def find_user_id(connection: Connection, issuer: str, subject: str) -> str | None:
+    """Return the id of the user whom an identity provider calls `subject`, None when there is none."""
+    named = sa.select(users.c.user_id).where(users.c.issuer == issuer, users.c.subject == subject)
+    found: str | None = connection.execute(named).scalar()
+    return found
+
+
 def is_named(connection: Connection, user_id: str, issuer: str, subject: str) -> bool:
     """Tell whether a user is the one whom an identity provider calls `subject`."""
-    named = sa.select(users.c.user_id).where(users.c.issuer == issuer, users.c.subject == subject)
-    return connection.execute(named).scalar() == user_id
+    return find_user_id(connection, issuer, subject) == user_id
 
 
 def users_of(connection: Connection, tenant_id: str) -> list[tuple[str, str, str, str, bool]]:

@@ -11,6 +11,9 @@ from psycopg import sql
 from serving.relational.database import Database
 from tests.serving.access.oidc_client import OidcServer
 from tests.serving.access.postgresql_server import PostgresqlServer, binaries
+from tests.serving.access.sign_in_site import site
+
+__all__ = ["site"]
 
 
 @pytest.fixture(scope="session")

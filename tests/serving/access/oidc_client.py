@@ -30,13 +30,19 @@ class OidcServer(StoreProcess):
         request = urllib.request.Request(
             f"{self.issuer}/control/{path}", json.dumps(content).encode(), {"content-type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return json.load(response)
 
     def token(self, *, without=(), foreign=False, header=None, **claims) -> str:
         """Return an access token, good unless the arguments spoil it."""
         wanted = {"claims": claims, "without": list(without), "foreign": foreign, "header": header or {}}
         return self.tell("sign", **wanted)["token"]
+
+    def log_out(self, site: str, *, without=(), foreign=False, typ="logout+jwt", **claims) -> tuple[int, str]:
+        """Tell a site that a session has ended; returns its status, and the logout token."""
+        wanted = {"claims": claims, "without": list(without), "foreign": foreign, "typ": typ}
+        answered = self.tell("logout", uri=f"{site}/auth/backchannel-logout", **wanted)
+        return answered["status"], answered["token"]
 
     def requests(self, path: str) -> int:
         """How often a path was asked for."""

@@ -1,5 +1,6 @@
 """An OpenID Connect provider as a process of its own, made with Authlib's server side: discovery, keys and their
-rotation, authorization code with PKCE, rotating refresh tokens, ID tokens and JWT access tokens (RFC 9068).
+rotation, authorization code with PKCE, rotating refresh tokens, ID tokens, JWT access tokens (RFC 9068), and
+back-channel logout.
 
 Under `/control` a test says who signs in, rotates keys, signs odd tokens, and makes the provider slow or broken.
 """
@@ -11,6 +12,9 @@ import os
 import secrets
 import threading
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -232,6 +236,8 @@ def application(state: State) -> Flask:  # noqa: C901 - one route after the othe
             subject_types_supported=["public"],
             id_token_signing_alg_values_supported=["RS256"],
             code_challenge_methods_supported=["S256"],
+            backchannel_logout_supported=True,
+            backchannel_logout_session_supported=True,
         )
 
     @app.get("/keys")
@@ -272,6 +278,24 @@ def application(state: State) -> Flask:  # noqa: C901 - one route after the othe
         if asked.get("foreign") == "same-id":
             header = {"kid": state.keys[-1].kid, **header}
         return jsonify(token=signed(claims, key, header))
+
+    @app.post("/control/logout")
+    def logout():
+        """Tell a client that a session has ended; `claims` are added to those of the token, or replace them."""
+        asked = request.json
+        now = int(time.time())
+        claims = {"iss": state.issuer, "aud": CLIENT_ID, "iat": now, "exp": now + 120, "jti": secrets.token_hex(8)}
+        claims |= {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}} | asked.get("claims", {})
+        for name in asked.get("without", []):
+            del claims[name]
+        token = signed(claims, new_key() if asked.get("foreign") else None, {"typ": asked.get("typ", "logout+jwt")})
+        form = urllib.parse.urlencode({"logout_token": token}).encode()
+        try:
+            with urllib.request.urlopen(asked["uri"], form, timeout=60) as response:
+                return jsonify(status=response.status, token=token)
+        except urllib.error.HTTPError as error:
+            with error:
+                return jsonify(status=error.code, token=token)
 
     return app
 

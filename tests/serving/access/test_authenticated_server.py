@@ -350,3 +350,42 @@ async def test_the_process_says_why_it_does_not_start():
         assert ended.returncode == status, ended.stderr
         assert said in ended.stderr
         assert "Traceback" not in ended.stderr
+
+
+async def test_the_provider_ends_a_browsers_live_streams_at_once(server, oidc, tenant, monkeypatch):
+    """Not only when they are held against the database again, which is an hour away here."""
+    monkeypatch.setattr("serving.access.gate.RECHECK_SECONDS", 3600.0)
+    user = {"sub": "ann", "tenant_ids": [tenant], "roles": ["marketing_analyst"]}
+    base = http_url(server)
+    paths = [f"/api/v1/dashboard/realtime/{tenant}?stream={stream}" for stream in ("campaigns", "freshness")]
+    accept = {"accept": "text/event-stream"}
+    async with (
+        aiohttp.ClientSession(base, cookie_jar=aiohttp.CookieJar(unsafe=True)) as ended,
+        aiohttp.ClientSession(base, cookie_jar=aiohttp.CookieJar(unsafe=True)) as other,
+        asyncio.timeout(120),
+    ):
+        for browser, name in ((ended, "s1"), (other, "s2")):
+            await asyncio.to_thread(oidc.tell, "set", user=user | {"sid": name})
+            async with browser.get("/auth/login"):
+                pass
+        async with (
+            ended.get(paths[0], headers=accept) as first,
+            ended.get(paths[1], headers=accept) as second,
+            other.get(paths[0], headers=accept) as third,
+        ):
+            assert [response.status for response in (first, second, third)] == [200] * 3
+            for response in (first, second, third):
+                while not (await response.content.readline()).startswith(b"event: snapshot"):
+                    pass
+            status, _ = await asyncio.to_thread(oidc.log_out, base, sid="s1", sub="ann")
+            assert status == 200
+            for response in (first, second):
+                assert b"CREDENTIALS_INVALID" in await response.content.read()
+            # The other browser's goes on.
+            for _ in range(2):
+                while not (await third.content.readline()).startswith(b"event: heartbeat"):
+                    pass
+        async with ended.get("/auth/session") as response:
+            assert response.status == 401
+        async with other.get("/auth/session") as response:
+            assert response.status == 200

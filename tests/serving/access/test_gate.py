@@ -13,6 +13,7 @@ from serving.access import audit as audit_module
 from serving.access import gate as gate_module
 from serving.access.audit import AuditWriter, range_of, rows_of
 from serving.access.gate import Gate
+from serving.access.open_streams import OpenStreams
 from serving.access.principal import Kind, Principal
 from serving.access.rate_limits import Limit, RateLimits
 from serving.access.roles import Role
@@ -35,6 +36,10 @@ class Known:
     def __init__(self, *roles, tenant="acme", **changed):
         values = {"kind": Kind.USER, "id": "u1", "grants": {tenant: frozenset(roles)}, "mfa": True}
         self.caller = Principal(**(values | changed))
+        self.open_streams = OpenStreams()
+
+    def session_of(self, headers):
+        return None
 
     async def principal(self, headers):
         return self.caller
