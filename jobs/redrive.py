@@ -29,6 +29,7 @@ from connectors.clickhouse.arrow_sink import ArrowSink
 from connectors.clickhouse.client import ClickHouseAddress
 from connectors.clickhouse.quarantine import Refused, count_by_reason, find, mark
 from connectors.kafka.codec import DecodeError, EncodeError, EventDecoder, EventEncoder
+from connectors.kafka.event_traces import event_headers
 from connectors.kafka.topics import Topics
 from connectors.schema_registry import SchemaRegistry, open_registry
 from udfs.events.privacy import protect_maps, protect_strings
@@ -123,9 +124,9 @@ def submit(chosen: argparse.Namespace, sink: ArrowSink, registry: SchemaRegistry
             if producer is not None:
                 origin = f"{message.source_topic}/{message.position}".encode()
                 key = record["envelope"]["tenant_id"].encode()
-                producer.send(topic, key=key, value=value, headers=[("redriven-from", origin)]).get(
-                    SEND_TIMEOUT_SECONDS
-                )
+                trace = event_headers(record["envelope"]["tenant_id"], record["envelope"]["event_id"])
+                headers = [("redriven-from", origin), *trace]
+                producer.send(topic, key=key, value=value, headers=headers).get(SEND_TIMEOUT_SECONDS)
                 mark(sink, message, "redriven")
             done += 1
         except (RedriveError, KafkaError) as error:

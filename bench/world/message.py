@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import orjson
 
 from bench.world.records import CREATED_AT, EVENT_TIME, LAP, Draft
+from connectors.kafka.event_traces import event_headers
 
 if TYPE_CHECKING:
     from connectors.kafka.codec import EventEncoder
 
 LAP_BYTES = LAP.encode()
+# Of conversions every one carries its trace, of other events one of so many: a header is as large as half an event.
+TRACED_EVERY = 100
 _EVENT_DIGITS, _CREATED_DIGITS = str(EVENT_TIME).encode(), str(CREATED_AT).encode()
 
 
@@ -33,7 +37,7 @@ class Planned:
     `value` holds the stand-ins of records.py in encoded form (None: a null value), `line` the message's part of a
     record file, empty when no file is wanted. The times are those of the message that is `created_lead` and
     `event_lead` places further on; `shift_ms` is added to the event's. With `event_from_created` the event's time
-    starts from the time of sending.
+    starts from the time of sending. `traced` is the event id, with the stand-in, of a message that carries its trace.
     """
 
     key: bytes
@@ -44,6 +48,11 @@ class Planned:
     event_lead: int = 0
     shift_ms: int = 0
     event_from_created: bool = False
+    traced: str = ""
+
+    def headers(self, lap: bytes) -> list[tuple[str, bytes]] | None:
+        """The headers of the message as it is sent."""
+        return event_headers(self.key.decode(), self.traced.replace(LAP, lap.decode())) if self.traced else None
 
     def complete(self, created_ms: int, event_ms: int, lap: bytes) -> bytes | None:
         """The message as it is sent: times in UTC ms, `lap` of four characters."""
@@ -91,7 +100,17 @@ def plan_message(draft: Draft, encoder: EventEncoder, *, with_line: bool) -> Pla
         found = value.count(_EVENT_VARINT), value.count(_CREATED_VARINT)
         if found != (line.count(_EVENT_DIGITS), line.count(_CREATED_DIGITS)):
             raise ValueError(f"a {draft.event_type} contains the stand-in for a time by accident")
-    return Planned(key, value, line, label, shift_ms=draft.shift_ms, event_from_created=draft.from_created)
+    traced = _traced(draft) if readable else ""
+    return Planned(
+        key, value, line, label, shift_ms=draft.shift_ms, event_from_created=draft.from_created, traced=traced
+    )
+
+
+def _traced(draft: Draft) -> str:
+    """The event id of a draft whose message carries its trace, else nothing."""
+    event_id = str(draft.record["envelope"]["event_id"]) if draft.record else ""
+    chosen = draft.event_type == "conversion_event" or crc32(event_id.encode()) % TRACED_EVERY == 0
+    return event_id if chosen else ""
 
 
 def record_line(draft: Draft) -> bytes:

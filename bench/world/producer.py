@@ -111,15 +111,15 @@ class KafkaSender:
         )
         self._connect(bootstrap, timeout_seconds)
 
-    def send(self, messages: Iterable[tuple[bytes, bytes | None]]) -> None:
-        """Hand messages over; blocks while the queue is full. Raises ProduceError when the client has failed for
-        good.
+    def send(self, messages: Iterable[tuple[bytes, bytes | None, list[tuple[str, bytes]] | None]]) -> None:
+        """Hand messages over, each with key, value and headers; blocks while the queue is full. Raises ProduceError
+        when the client has failed for good.
         """
         produce, topic = self._producer.produce, self._topic
-        for key, value in messages:
+        for key, value, headers in messages:
             while True:
                 try:
-                    produce(topic, value, key)
+                    produce(topic, value, key, headers=headers)
                     break
                 except BufferError:
                     self._producer.poll(0.1)
@@ -205,7 +205,7 @@ def produce(stream: Stream, sender: KafkaSender, count: int | None, stop: Stop) 
                 _say(
                     f"behind by {delay / 1000:.1f} s at message {done}: the machine or broker is too slow for the rate"
                 )
-            sender.send(stream.messages(done, until))
+            sender.send(stream.sendable(done, until))
             done = until
             sending.log.add(until, int(now_ms))
         else:

@@ -97,7 +97,7 @@ def send_file(path: Path, sender: KafkaSender, rate: float | None, stop: Stop, r
                 if ahead > 0:
                     sender.serve()
                     time.sleep(ahead)
-            sender.send([(line.key.encode(), line.value)])
+            sender.send([(line.key.encode(), line.value, None)])
             sent[line.label] += 1
             if out:
                 fresh = orjson.loads(line.text) | {"n": number, "produced_at": int(time.time() * 1000)}

@@ -32,6 +32,11 @@ class Stream:
         for planned, created_ms, event_ms, lap in self._walk(first, last):
             yield planned.key, planned.complete(created_ms, event_ms, lap)
 
+    def sendable(self, first: int, last: int) -> Iterator[tuple[bytes, bytes | None, list[tuple[str, bytes]] | None]]:
+        """The same messages with their Kafka headers."""
+        for planned, created_ms, event_ms, lap in self._walk(first, last):
+            yield planned.key, planned.complete(created_ms, event_ms, lap), planned.headers(lap)
+
     def lines(self, first: int, last: int, produced_at: int | None, line_number: int) -> Iterator[bytes]:
         """The lines of a record file for the same messages, sent at `produced_at` (UTC ms; None: when due)."""
         for planned, created_ms, event_ms, lap in self._walk(first, last):

@@ -22,3 +22,8 @@ def event_traceparent(tenant_id: str, event_id: str) -> str:
     """Return the value of the header for an event, sampled."""
     trace_id, span_id = event_trace(tenant_id, event_id)
     return f"00-{trace_id:032x}-{span_id:016x}-01"
+
+
+def event_headers(tenant_id: str, event_id: str) -> list[tuple[str, bytes]]:
+    """Return the headers of the Kafka record of an event."""
+    return [(HEADER, event_traceparent(tenant_id, event_id).encode())]

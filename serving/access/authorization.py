@@ -32,6 +32,7 @@ NEEDED: Mapping[str, Permission] = MappingProxyType(
         f"{_V1}.QualityService.GetFreshness": Permission.VIEW_CAMPAIGNS,
         f"{_V1}.QualityService.GetCounts": Permission.VIEW_OPERATIONS,
         f"{_V1}.QualityService.GetQuality": Permission.VIEW_OPERATIONS,
+        f"{_V1}.QualityService.GetEventTrace": Permission.VIEW_OPERATIONS,
         f"{_V1}.AttributionService.GetAttributionSummary": Permission.VIEW_ATTRIBUTION,
         f"{_V1}.AttributionService.CompareAttribution": Permission.VIEW_ATTRIBUTION,
         f"{_V1}.JourneyService.GetFunnel": Permission.VIEW_ATTRIBUTION,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,4 +48,6 @@ class OpenStreams:
         for stream in self._by_session.get(session, ()):
             stream.ended = True
             if stream.limit is not None:
-                stream.limit.reschedule(now)
+                # A limit that has just passed can be set no more: that wait is over too.
+                with suppress(RuntimeError):
+                    stream.limit.reschedule(now)

@@ -14,7 +14,8 @@ class Permission(StrEnum):
     """What somebody may do with a tenant's data. Also the scopes of a service key."""
 
     VIEW_EXECUTIVE = "view_executive"
-    """The executive dashboard."""
+    """The executive dashboard is a page of the role: the web app offers it, and no answer needs it. Each figure on the
+    page is an answer with a permission of its own, which other roles have too (SPEC F4)."""
     VIEW_CAMPAIGNS = "view_campaigns"
     """Campaign figures, their series and KPIs, alerts, and how fresh they are."""
     VIEW_OPERATIONS = "view_operations"
@@ -51,7 +52,6 @@ class Role(StrEnum):
 
 _VIEWS = frozenset(
     {
-        Permission.VIEW_EXECUTIVE,
         Permission.VIEW_CAMPAIGNS,
         Permission.VIEW_OPERATIONS,
         Permission.VIEW_ATTRIBUTION,
@@ -80,7 +80,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         },
         # Arranges what they see for themselves, and shows it to nobody.
         Role.VIEWER: frozenset({Permission.VIEW_CAMPAIGNS, Permission.EDIT_DASHBOARDS}),
-        # A program never decides who may do what.
+        # A program never decides who may do what, and opens no pages.
         Role.SERVICE_ACCOUNT: _VIEWS | _EXPORTS | _DASHBOARDS | {Permission.READ_AUDIT},
     }
 )

@@ -23,6 +23,7 @@ from serving.handlers.campaign_metrics import CampaignMetricsHandlers
 from serving.handlers.credit_revisions import CreditRevisionHandlers
 from serving.handlers.credits import CreditHandlers
 from serving.handlers.dashboards import DashboardHandlers
+from serving.handlers.event_traces import EventTraceHandlers
 from serving.handlers.journeys import JourneyHandlers
 from serving.handlers.key_figures import KeyFigureHandlers
 from serving.handlers.quality import QualityHandlers
@@ -35,6 +36,7 @@ from serving.queries.campaigns import CampaignQueries
 from serving.queries.credit_revisions import CreditRevisionQueries
 from serving.queries.credit_sums import CreditSumQueries
 from serving.queries.current_windows import CurrentWindows
+from serving.queries.event_traces import EventTraceQueries
 from serving.queries.journeys import JourneyQueries
 from serving.queries.quality import QualityQueries
 
@@ -63,6 +65,7 @@ def make_services(
     journeys = JourneyHandlers(JourneyQueries(history), answers)
     alerts = AlertHandlers(AlertQueries(history), answers, hub, pace)
     quality = QualityHandlers(QualityQueries(history), credit_sums, answers, hub)
+    event_traces = EventTraceHandlers(EventTraceQueries(history), answers)
     dashboards = DashboardHandlers(database)
     watched = WatchedAnswers(hub, pace)
     return (
@@ -109,6 +112,7 @@ def make_services(
                 "GetCounts": quality.get_counts,
                 "GetQuality": quality.get_quality,
                 "GetFreshness": quality.get_freshness,
+                "GetEventTrace": event_traces.get_event_trace,
             },
             streams={},
         ),

@@ -64,6 +64,8 @@ class Record:
     topic: Topic
     position: Position
     value: bytes | None
+    sent_ms: int = 0
+    """When the pipeline sent it, or the broker had it, as the topic keeps it; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,7 @@ class LiveHub:
             self.changes.note(tenant_id, Subject.ATTRIBUTION, conversion.time_ms)
             if not held.conversions.put(conversion.conversion_id, conversion, record.position):
                 return None
-            self._observe_attribution(tenant_id, conversion, signal.get("calculation_ms"))
+            self._observe_attribution(tenant_id, conversion, signal.get("calculation_ms"), record.sent_ms)
             return held.conversions
         if kind == "revision":
             self.changes.note(tenant_id, Subject.CAMPAIGNS)
@@ -213,17 +215,21 @@ class LiveHub:
         # Of other kinds only that something was heard matters.
         return None
 
-    def _observe_attribution(self, tenant_id: str, conversion: Conversion, calculation_ms: Any) -> None:
+    def _observe_attribution(self, tenant_id: str, conversion: Conversion, calculation_ms: Any, sent_ms: int) -> None:
+        event = tenant_id, conversion.conversion_id
+        # A conversion that is attributed anew, after a late touch or a refund, was visible already.
+        new = event not in self._observed
         if isinstance(calculation_ms, (int, float)):
             self._metrics.attribution_calculation.observe(calculation_ms / 1000)
-        # A conversion that is attributed anew, after a late touch or a refund, was visible already.
-        name = (tenant_id, conversion.conversion_id)
-        if name not in self._observed:
-            self._observed[name] = None
+            if new and sent_ms > 0:
+                # The job sends no spans: its signal says what one would.
+                tracing.event_span(*event, "attribution calculated", sent_ms - calculation_ms, sent_ms)
+        if new:
+            self._observed[event] = None
             if len(self._observed) > CONVERSIONS_OBSERVED:
                 self._observed.popitem(last=False)
             self._observe_latency("attribution", conversion.created_ms)
-            tracing.event_visible(tenant_id, conversion.conversion_id, conversion.created_ms, "attribution")
+            tracing.event_span(*event, "attribution visible", conversion.created_ms)
 
     def _observe_latency(self, stage: str, created_ms: int) -> None:
         """Observe how long ago an event was made that is visible from now on.

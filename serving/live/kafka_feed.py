@@ -112,7 +112,12 @@ class KafkaFeed:
                 checked = time.monotonic()
             polled = consumer.poll(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
             records = [
-                Record(self._names[partition.topic], Position(partition.partition, message.offset), message.value)
+                Record(
+                    self._names[partition.topic],
+                    Position(partition.partition, message.offset),
+                    message.value,
+                    message.timestamp,
+                )
                 for partition, messages in polled.items()
                 for message in messages
             ]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 T = TypeVar("T")
+
+EVENT_FIELDS = frozenset({"conversion_id", "event_id"})
+"""Fields of requests that name an event: a conversion's id is that of its event."""
 
 # A collector that does not answer costs spans, never calls: they are sent in batches by a thread.
 EXPORT_SECONDS = 5
@@ -102,26 +106,48 @@ def store_span(store: str, query: str) -> Generator[None, None, None]:
         span.end()
 
 
-def event_visible(tenant_id: str, event_id: str, created_ms: int, what: str) -> None:
-    """Add to an event's trace that what came of it can be seen now: a span since its creation (ms; 0: not known)."""
-    if created_ms <= 0:
+def event_span(tenant_id: str, event_id: str, name: str, start_ms: float, end_ms: float | None = None) -> None:
+    """Add a span to an event's trace, under its producer's, from `start_ms` (0: not known, and then there is no span)
+    to `end_ms` (None: now)."""
+    if start_ms <= 0:
         return
     trace_id, span_id = event_trace(tenant_id, event_id)
     produced = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
     span = _TRACER.start_span(
-        f"{what} visible",
+        name,
         context=trace.set_span_in_context(NonRecordingSpan(produced)),
         kind=SpanKind.CONSUMER,
-        start_time=created_ms * 1_000_000,
+        start_time=_nanoseconds(start_ms),
         attributes={"tributary.tenant_id": tenant_id, "tributary.event_id": event_id},
     )
-    span.end()
+    span.end(None if end_ms is None else _nanoseconds(end_ms))
+
+
+def _nanoseconds(time_ms: float) -> int:
+    """Return UTC ms as nanoseconds; a number that has no more than microseconds keeps no more."""
+    return round(time_ms * 1_000) * 1_000
 
 
 def link_event(span: Span, tenant_id: str, event_id: str) -> None:
     """Link an answer to the trace of the event that it is about."""
     trace_id, span_id = event_trace(tenant_id, event_id)
     span.add_link(SpanContext(trace_id, span_id, is_remote=True))
+
+
+def checked(traceparent: str) -> str:
+    """Return a `traceparent` as it was written, empty when it is none."""
+    return traceparent if _span_of(traceparent).is_valid else ""
+
+
+def link_traceparent(traceparent: str) -> None:
+    """Link the answer that is being made to the context that a producer wrote into an event, if it did."""
+    found = _span_of(traceparent)
+    if found.is_valid:
+        trace.get_current_span().add_link(found)
+
+
+def _span_of(traceparent: str) -> SpanContext:
+    return trace.get_current_span(_PROPAGATOR.extract({"traceparent": traceparent}, Context())).get_span_context()
 
 
 def trace_headers() -> dict[str, str]:

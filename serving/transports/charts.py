@@ -49,6 +49,7 @@ CHARTS: dict[str, MethodDescriptor] = {
     "counts": _QUALITY["GetCounts"],
     "quality": _QUALITY["GetQuality"],
     "freshness": _QUALITY["GetFreshness"],
+    "event-trace": _QUALITY["GetEventTrace"],
 }
 """Every method that answers with figures, by chart id."""
 

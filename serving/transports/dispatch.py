@@ -90,8 +90,8 @@ class Dispatch:
                 async with asyncio.timeout(allowed):
                     action = _action(method.full_name, export=export)
                     admission = await self._gate.admit(headers, method.full_name, request.tenant_id, action)
-                    if "conversion_id" in method.input_type.fields_by_name:
-                        tracing.link_event(span, admission.tenant_id, request.conversion_id)
+                    for name in tracing.EVENT_FIELDS.intersection(method.input_type.fields_by_name):
+                        tracing.link_event(span, admission.tenant_id, getattr(request, name))
                     call = Call(
                         admission.tenant_id, admission.principal, began + allowed, refresh=wants_refresh(headers)
                     )

@@ -84,5 +84,5 @@ export default defineConfig({
     },
   },
   // For `npm run dev`: calls go to a serving process on its default HTTP port.
-  server: { proxy: { "^/(tributary\\.|auth/|readyz)": "http://127.0.0.1:8080" } },
+  server: { proxy: { "^/(tributary\\.|api/|auth/|readyz)": "http://127.0.0.1:8080" } },
 });

@@ -20,7 +20,7 @@ from serving.options import Options, check
 from serving.process import Process
 
 
-async def until(condition, seconds=20.0):
+async def until(condition, seconds=60.0):
     """Wait until a condition, which is asked in the event loop, holds."""
     async with asyncio.timeout(seconds):
         while not await condition():

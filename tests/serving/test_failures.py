@@ -24,16 +24,24 @@ from tests.serving.stored_rows import insert_events, insert_windows
 
 FAULTS = [Mood.REFUSE, Mood.HANG, Mood.GARBLE]
 # For a store that works: a busy machine may need longer than a test wants to wait for one that hangs.
-PATIENT = {"clickhouse_timeout_ms": 15_000}
+PATIENT_SECONDS = 15.0
+IMPATIENT_SECONDS = 1.0
 
 
 @asynccontextmanager
 async def faulty(clickhouse_process, redis_process, **changed):
-    """A server whose stores are behind faulty proxies; time limits are short so that tests are."""
+    """A server whose stores are behind faulty proxies."""
     async with FaultyStore(clickhouse_process.port) as history, FaultyStore(redis_process.port) as hot:
-        limits = {"clickhouse_timeout_ms": 1_500, "redis_timeout_ms": 300}
+        patience = round(PATIENT_SECONDS * 1000)
+        limits = {"clickhouse_timeout_ms": patience, "redis_timeout_ms": patience}
         async with running(options(history.port, hot.port, **(limits | changed))) as server:
             yield server, history, hot
+
+
+def turn(proxy, mood, store):
+    """Make a store fail, or work again. It is waited for as long as a store that works may need, unless it hangs."""
+    store._timeout = IMPATIENT_SECONDS if mood is Mood.HANG else PATIENT_SECONDS
+    proxy.set(mood)
 
 
 def store_window(history_address, tenant, end, campaign="c1"):
@@ -66,10 +74,11 @@ def current(tenant, *campaigns):
 async def test_redis_down_falls_back_to_history(clickhouse_process, redis_process, history_address, tenant, mood):
     end = int(time.time()) * 1000
     store_window(history_address, tenant, end)
-    async with faulty(clickhouse_process, redis_process, **PATIENT) as (server, _, hot):
-        hot.set(mood)
+    async with faulty(clickhouse_process, redis_process) as (server, _, hot):
+        redis = server.process.hot_store._redis
+        turn(hot, mood, redis)
         for request in (current(tenant), current(tenant, "c1")):
-            answer = await server.campaigns.GetCurrentCampaignMetrics(request, timeout=20)
+            answer = await server.campaigns.GetCurrentCampaignMetrics(request)
             assert [w.window_end.ToMilliseconds() for w in answer.windows] == [end]
             assert answer.freshness.source == freshness_pb2.SOURCE_HISTORY
             assert not answer.freshness.degraded
@@ -78,7 +87,7 @@ async def test_redis_down_falls_back_to_history(clickhouse_process, redis_proces
             await server.campaigns.GetCurrentCampaignMetrics(current(tenant))
         assert not server.process.hot_store.breaker.closed
         cache_window(redis_process, tenant, end + 1000)
-        hot.set(Mood.FORWARD)
+        turn(hot, Mood.FORWARD, redis)
 
         async def recovered():
             answer = await server.campaigns.GetCurrentCampaignMetrics(current(tenant))
@@ -97,13 +106,12 @@ async def test_history_down_gives_the_last_known_answer(
 ):
     end = int(time.time()) * 1000 // 5000 * 5000
     store_window(history_address, tenant, end)
-    limits = {} if mood is Mood.HANG else PATIENT
-    async with faulty(clickhouse_process, redis_process, **limits) as (server, history, _):
+    async with faulty(clickhouse_process, redis_process) as (server, history, _):
         first = await server.campaigns.GetCampaignMetrics(hour_of(tenant))
         assert first.metrics[0].sums.clicks == 20
-        history.set(mood)
+        turn(history, mood, server.process.history)
         began = time.monotonic()
-        answer = await server.campaigns.GetCampaignMetrics(hour_of(tenant), timeout=10)
+        answer = await server.campaigns.GetCampaignMetrics(hour_of(tenant))
         assert answer.metrics == first.metrics
         assert answer.covered_range == first.covered_range
         assert answer.freshness.degraded
@@ -113,12 +121,12 @@ async def test_history_down_gives_the_last_known_answer(
         # Nothing is known for this request.
         other = hour_of(tenant)
         other.selection.campaign_ids.append("c7")
-        error = await refusal(server.campaigns.GetCampaignMetrics(other, timeout=10))
+        error = await refusal(server.campaigns.GetCampaignMetrics(other))
         assert error.code() is grpc.StatusCode.UNAVAILABLE
         reason, _, delay = details(error)
         assert reason == "HISTORY_UNAVAILABLE"
         assert delay > 0
-        history.set(Mood.FORWARD)
+        turn(history, Mood.FORWARD, server.process.history)
 
         async def recovered():
             return not (await server.campaigns.GetCampaignMetrics(hour_of(tenant))).freshness.degraded
@@ -186,17 +194,17 @@ async def test_current_windows_from_redis_while_the_history_is_down(
     end = int(time.time()) * 1000
     cache_window(redis_process, tenant, end)
     async with faulty(clickhouse_process, redis_process) as (server, history, _):
-        history.set(mood)
-        answer = await server.campaigns.GetCurrentCampaignMetrics(current(tenant, "c1"), timeout=8)
+        turn(history, mood, server.process.history)
+        answer = await server.campaigns.GetCurrentCampaignMetrics(current(tenant, "c1"))
         assert [w.window_end.ToMilliseconds() for w in answer.windows] == [end]
         assert answer.freshness.source == freshness_pb2.SOURCE_HOT_STORE
         assert not answer.freshness.degraded
         # Which campaigns there are cannot be asked now.
-        error = await refusal(server.campaigns.GetCurrentCampaignMetrics(current(tenant), timeout=8))
+        error = await refusal(server.campaigns.GetCurrentCampaignMetrics(current(tenant)))
         assert details(error)[0] == "HISTORY_UNAVAILABLE"
         # Those that were heard of are shown, and the answer says that there may be more.
         server.feed.publish(window_signal(tenant, "c1", end - 1000))
-        answer = await server.campaigns.GetCurrentCampaignMetrics(current(tenant), timeout=8)
+        answer = await server.campaigns.GetCurrentCampaignMetrics(current(tenant))
         assert [w.window_end.ToMilliseconds() for w in answer.windows] == [end]
         assert answer.freshness.degraded
         assert answer.freshness.degraded_reason == "HISTORY_UNAVAILABLE"
@@ -308,7 +316,7 @@ async def test_cancelling_a_call_frees_its_connection(clickhouse_process, redis_
 
         async def answers():
             try:
-                await server.campaigns.GetCampaignMetrics(hour_of(f"{tenant}-new"), timeout=5)
+                await server.campaigns.GetCampaignMetrics(hour_of(f"{tenant}-new"))
             except grpc.aio.AioRpcError:
                 return False
             return True
@@ -318,20 +326,20 @@ async def test_cancelling_a_call_frees_its_connection(clickhouse_process, redis_
 
 @pytest.mark.asyncio
 async def test_more_calls_than_allowed_are_refused(clickhouse_process, redis_process, history_address, tenant):
-    async with faulty(clickhouse_process, redis_process, max_calls=2, clickhouse_timeout_ms=5_000) as (
-        server,
-        history,
-        _,
-    ):
+    changed = {"max_calls": 2, "clickhouse_timeout_ms": 60_000, "default_deadline_ms": 60_000}
+    async with faulty(clickhouse_process, redis_process, **changed) as (server, history, _):
         history.set(Mood.HANG)
-        errors = await asyncio.gather(
-            *(refusal(server.campaigns.GetCampaignMetrics(hour_of(f"{tenant}-{i}"), timeout=3)) for i in range(6))
-        )
-        refused = [error for error in errors if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED]
-        assert len(refused) == 4
-        reason, _, delay = details(refused[0])
-        assert reason == "TOO_MANY_CALLS"
-        assert delay > 0
+        calls = [server.campaigns.GetCampaignMetrics(hour_of(f"{tenant}-{i}")) for i in range(6)]
+        # Two are being answered for as long as the store hangs.
+        for refused in list(asyncio.as_completed(map(refusal, calls)))[:4]:
+            error = await refused
+            assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            reason, _, delay = details(error)
+            assert reason == "TOO_MANY_CALLS"
+            assert delay > 0
+        assert [call.done() for call in calls].count(False) == 2
+        for call in calls:
+            call.cancel()
 
 
 @pytest.mark.asyncio

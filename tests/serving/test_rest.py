@@ -348,6 +348,7 @@ async def test_every_chart_answers_or_names_what_it_needs(server, tenant):
         "conversion": {"conversion_id": "v"},
         "credit-revisions": {"conversion_id": "v"},
         "journey": {"customer_id": "u", "journey_id": "j"},
+        "event-trace": {"event_id": "e"},
     }
     for chart, method in CHARTS.items():
         asked = {"tenant_id": tenant} | needed.get(chart, {}) | not_found.get(chart, {})

@@ -75,7 +75,7 @@ NUMBERS_ONLY |= {"WatchFreshness", "WatchFunnel", "WatchQuality"}
 # Their changes are read from the stores; those of the others are the signals themselves.
 READ_ANEW = {method.name for method in live_answers_pb2.DESCRIPTOR.services_by_name["LiveAnswerService"].methods}
 # Ask for one thing by its id: another tenant's is not found.
-BY_ID = {"ExplainConversion", "GetJourney", "ListCreditRevisions", "GetDashboard", "UpdateDashboard"}
+BY_ID = {"ExplainConversion", "GetJourney", "ListCreditRevisions", "GetEventTrace", "GetDashboard", "UpdateDashboard"}
 BY_ID |= {"DeleteDashboard", "ListDashboardVersions", "RestoreDashboard", "ShareDashboard", "DuplicateDashboard"}
 # Says nothing when it is done.
 SILENT = {"DeleteDashboard"}
@@ -105,7 +105,7 @@ def request_of(method, tenant):
         request.cadence = campaign_metrics_pb2.CADENCE_DAILY
     if "model" in fields:
         request.model = "linear"
-    named = {"conversion_id": "v", "customer_id": "u", "journey_id": "j", "dashboard_id": "d"}
+    named = {"conversion_id": "v", "customer_id": "u", "journey_id": "j", "dashboard_id": "d", "event_id": "e"}
     values = {name: f"{mark}-{MARK}" for name, mark in named.items()}
     values |= {"title": f"Figures of {tenant}", "expected_version": 1, "version": 1}
     for name in values.keys() & fields.keys():
@@ -289,6 +289,7 @@ PARAMETERS = {
     "attribution-comparison": {"view": "linear,linear:1h", "group_by": "campaign"},
     "conversion": {"conversion_id": f"v-{MARK}"},
     "credit-revisions": {"conversion_id": f"v-{MARK}"},
+    "event-trace": {"event_id": f"e-{MARK}"},
     "journey": {"customer_id": f"u-{MARK}", "journey_id": f"j-{MARK}"},
 }
 
@@ -312,8 +313,10 @@ async def test_paths_hold_nothing_of_another_tenant(server, tenant, history_addr
                 for accept in ("application/json", "text/csv"):
                     status, text = await get(path, other, accept, tenant_id=other, **asked)
                     assert status == 200, (chart, text)
-                    # The names in a revision are in its touches, of which CSV gives the number.
-                    numbers = method.name in NUMBERS_ONLY or (chart, accept) == ("credit-revisions", "text/csv")
+                    # The names in a revision are in its touches, of which CSV gives the number; of an event's way it
+                    # gives the steps.
+                    named = chart not in {"credit-revisions", "event-trace"} or accept != "text/csv"
+                    numbers = method.name in NUMBERS_ONLY or not named
                     assert (MARK in text) == (not numbers), chart
                     status, text = await get(path, tenant, accept, tenant_id=tenant, **asked)
                     assert status == (404 if method.name in BY_ID else 200), (chart, text)

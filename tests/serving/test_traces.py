@@ -14,11 +14,19 @@ import urllib.request
 import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from tributary.v1 import attribution_pb2, attribution_pb2_grpc, campaign_metrics_pb2, campaign_metrics_pb2_grpc
+from tributary.v1 import (
+    attribution_pb2,
+    attribution_pb2_grpc,
+    campaign_metrics_pb2,
+    campaign_metrics_pb2_grpc,
+    quality_pb2,
+    quality_pb2_grpc,
+)
 
 from connectors.kafka.event_traces import event_trace, event_traceparent
-from serving.observability.tracing import event_visible, trace_headers
+from serving.observability.tracing import event_span, trace_headers
 from tests.serving.local_stores import ROOT, free_port, wait_until
+from tests.serving.stored_rows import insert_journey_events
 
 
 class Collector:
@@ -93,7 +101,7 @@ def ask(address, stub, name, request, traceparent):
         return next(iter(answered)) if name.startswith("Watch") else answered
 
 
-def test_calls_and_their_reads_are_in_the_callers_trace(start, collector, tenant):
+def test_calls_and_their_reads_are_in_the_callers_trace(start, collector, tenant, history_address):
     started, addresses = start(collector.endpoint)
     metrics = campaign_metrics_pb2.GetCampaignMetricsRequest(tenant_id=tenant)
     metrics.range.last.FromSeconds(3600)
@@ -121,6 +129,14 @@ def test_calls_and_their_reads_are_in_the_callers_trace(start, collector, tenant
             explain,
             parent_of(6)[1],
         )
+    # The answer about an event is linked to the event's trace, and to the one that its producer was in.
+    event = {"tenant_id": tenant, "event_id": "e-2", "event_type": "segment_update"}
+    payload = {"envelope": {"metadata": {"traceparent": parent_of(77)[1]}}}
+    now = int(time.time() * 1000)
+    insert_journey_events(history_address, [event | {"event_time": now - 1000, "payload": payload}])
+    way = quality_pb2.GetEventTraceRequest(tenant_id=tenant, event_id="e-2")
+    way.range.last.FromSeconds(3600)
+    ask(addresses["grpc"], quality_pb2_grpc.QualityServiceStub, "GetEventTrace", way, parent_of(7)[1])
     # What does not parse begins a trace of its own.
     ask(addresses["grpc"], stub, "GetCampaignMetrics", metrics, "00-nonsense")
     started.send_signal(signal.SIGTERM)
@@ -140,6 +156,8 @@ def test_calls_and_their_reads_are_in_the_callers_trace(start, collector, tenant
     assert (call.status.code, call.status.message) == (2, "INVALID_ARGUMENT")
     (call,) = (s for s in collector.trace(parent_of(6)[0]) if s.name.endswith("ExplainConversion"))
     assert [int(link.trace_id.hex(), 16) for link in call.links] == [event_trace(tenant, "e-1")[0]]
+    (call,) = (s for s in collector.trace(parent_of(7)[0]) if s.name.endswith("GetEventTrace"))
+    assert {int(link.trace_id.hex(), 16) for link in call.links} == {event_trace(tenant, "e-2")[0], 77}
     assert any(s.name.endswith("GetCampaignMetrics") and not s.parent_span_id for s in collector.spans)
 
 
@@ -168,24 +186,40 @@ def test_what_came_of_an_event_joins_its_trace():
     collector = Collector()
     program = (
         "import sys, time\n"
+        "import orjson\n"
+        "from serving.live.hub import LiveHub, Record, Topic\n"
+        "from serving.live.latest_values import Position\n"
+        "from serving.metrics import ServingMetrics\n"
         "from serving.observability import tracing\n"
+        "from tests.serving.signals import attribution_signal\n"
         "provider = tracing.set_up(sys.argv[1], 0.0)\n"
-        "tracing.event_visible('acme', 'e-1', int(time.time() * 1000) - 1500, 'attribution')\n"
-        "tracing.event_visible('acme', 'e-2', 0, 'attribution')\n"
+        "now = int(time.time() * 1000)\n"
+        "hub = LiveHub(ServingMetrics())\n"
+        "def hear(event, created, sent, offset):\n"
+        "    signal = attribution_signal('acme', event, now, created=created, calculation_ms=0.5)\n"
+        "    hub.publish([Record(Topic.SIGNALS, Position(0, offset), orjson.dumps(signal), sent)])\n"
+        "hear('e-1', now - 1500, now - 100, 1)\n"
+        "hear('e-1', now - 1500, now - 50, 2)\n"
+        "hear('e-2', 0, 0, 3)\n"
         "provider.shutdown()\n"
     )
     try:
         subprocess.run([sys.executable, "-c", program, collector.endpoint], cwd=ROOT, check=True, timeout=120)
-        wait_until(lambda: collector.spans, "the span")
+        wait_until(lambda: len(collector.spans) > 1, "the spans")
     finally:
         collector.server.shutdown()
         collector.server.server_close()
-    (span,) = collector.spans
-    assert span.name == "attribution visible"
-    assert (int(span.trace_id.hex(), 16), int(span.parent_span_id.hex(), 16)) == event_trace("acme", "e-1")
-    assert span.end_time_unix_nano - span.start_time_unix_nano >= 1_500_000_000
+    # Attributed anew, an event is not seen anew; of one whose times are not known there is nothing to say.
+    calculated, visible = sorted(collector.spans, key=lambda span: span.name)
+    assert (calculated.name, visible.name) == ("attribution calculated", "attribution visible")
+    for span in (calculated, visible):
+        assert (int(span.trace_id.hex(), 16), int(span.parent_span_id.hex(), 16)) == event_trace("acme", "e-1")
+    assert visible.end_time_unix_nano - visible.start_time_unix_nano >= 1_500_000_000
+    # What the signal tells: half a millisecond that ended when it was sent, 1.4 s after the event was made.
+    assert calculated.end_time_unix_nano - calculated.start_time_unix_nano == 500_000
+    assert calculated.end_time_unix_nano - visible.start_time_unix_nano == 1_400_000_000
 
 
 def test_without_an_exporter_nothing_is_recorded():
-    event_visible("acme", "e-1", int(time.time() * 1000), "attribution")
+    event_span("acme", "e-1", "attribution visible", int(time.time() * 1000))
     assert trace_headers() == {}

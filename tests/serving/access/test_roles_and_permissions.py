@@ -18,7 +18,7 @@ from tests.serving.test_tenant_isolation import METHODS
 # detail and attribution, full data export. J1: a second factor for admins and executives.
 EXPECTED = """
                    admin cmo marketing_director marketing_analyst viewer service_account
-view_executive     x     x   .                  .                 .      x
+view_executive     x     x   .                  .                 .      .
 view_campaigns     x     x   x                  x                 x      x
 view_operations    x     .   x                  x                 .      x
 view_attribution   x     x   .                  x                 .      x
@@ -76,7 +76,16 @@ def test_scopes_bound_a_key_and_add_nothing():
     for role, scope in itertools.product(Role, Permission):
         held = user(role, kind=Kind.SERVICE, scopes=frozenset({scope})).permissions("acme")
         assert held == PERMISSIONS[role] & {scope}
-    assert user(Role.SERVICE_ACCOUNT, scopes=EVERYTHING).permissions("acme") == EVERYTHING - {"manage_access"}
+    assert user(Role.SERVICE_ACCOUNT, scopes=EVERYTHING).permissions("acme") == EVERYTHING - {
+        "manage_access",
+        "view_executive",
+    }
+
+
+def test_what_no_method_needs_is_about_something_else():
+    """A page, files of what other permissions show, and what `python -m serving.access` does."""
+    elsewhere = {"view_executive", "export_campaigns", "export_all", "read_audit", "manage_access"}
+    assert set(Permission) - set(NEEDED.values()) == elsewhere
 
 
 def test_every_method_of_the_contract_says_what_it_needs():

@@ -27,6 +27,10 @@ class MockKafka:
 
     def read(self, count, seconds=60):
         """The topic's messages, which must be `count`, as (partition, key, value); each partition in its order."""
+        return [(one.partition(), one.key(), one.value()) for one in self.records(count, seconds)]
+
+    def records(self, count, seconds=60):
+        """The same as the client has them, headers included."""
         with self._consumer() as consumer:
             found = []
             until = time.monotonic() + seconds
@@ -34,7 +38,7 @@ class MockKafka:
                 assert time.monotonic() < until, f"{len(found)} of {count} messages within {seconds} s"
                 for message in consumer.consume(count - len(found), timeout=1):
                     assert not message.error(), message.error()
-                    found.append((message.partition(), message.key(), message.value()))
+                    found.append(message)
             assert not consumer.consume(1, timeout=0.2), "more messages than were produced"
             return found
 

@@ -16,6 +16,9 @@ from bench.world.clock import LiveClock
 from bench.world.command_line import main
 from bench.world.producer import KafkaSender, Stop, produce
 from bench.world.stream import Stream
+from connectors.kafka.codec import DecodeError, EventDecoder
+from connectors.kafka.event_traces import event_traceparent
+from connectors.schema_registry import open_registry
 from tests.unit.world.conftest import EVERY_FAULT, SCHEMAS
 from tests.unit.world.mock_kafka import MockKafka, mock_kafka
 
@@ -74,6 +77,26 @@ def test_what_is_recorded_was_sent_in_order(fresh_kafka, tmp_path, capsys, seed)
     assert Counter(line["fault"] for line in lines if line["fault"]) == report["by_fault"]
     types = Counter((line["schema"] or "undecodable").partition(".")[0] for line in lines)
     assert types == report["by_type"]
+
+
+def test_conversions_and_some_other_events_carry_their_trace(fresh_kafka, capsys):
+    options = ["--count", "3000", "--rate", "100000", "--faults", "poison=0.05", "--bootstrap", fresh_kafka.bootstrap]
+    assert main(["produce", *options]) == 0
+    decoder = EventDecoder(open_registry(str(SCHEMAS)))
+    traced, conversions, others = 0, 0, 0
+    for record in fresh_kafka.records(last_json(capsys)["produced"]):
+        try:
+            event = decoder.decode(record.value())
+        except DecodeError:
+            assert record.headers() is None
+            continue
+        if record.headers() is not None:
+            traced += 1
+            names = record.key().decode(), event.record["envelope"]["event_id"]
+            assert record.headers() == [("traceparent", event_traceparent(*names).encode())]
+        conversions += event.event_type == "conversion_event"
+        others += event.event_type != "conversion_event"
+    assert 0 < conversions <= traced < conversions + others / 10
 
 
 def test_a_file_is_sent_unchanged(fresh_kafka, tmp_path, capsys):
@@ -160,7 +183,7 @@ def test_what_was_not_delivered_is_counted():
     with mock_kafka() as kafka:
         sender = KafkaSender(kafka.bootstrap, "marketing-events")
     # The broker is gone now.
-    sender.send([(b"acme", b"value")] * 10)
+    sender.send([(b"acme", b"value", None)] * 10)
     sender.flush(timeout_seconds=0.5)
     assert (sender.sent, sender.failed) == (10, 10)
 
