@@ -14,6 +14,7 @@ from connectors.kafka.event_traces import event_headers
 
 if TYPE_CHECKING:
     from connectors.kafka.codec import EventEncoder
+    from connectors.kafka.event_traces import Header
 
 LAP_BYTES = LAP.encode()
 # Of conversions every one carries its trace, of other events one of so many: a header is as large as half an event.
@@ -50,7 +51,7 @@ class Planned:
     event_from_created: bool = False
     traced: str = ""
 
-    def headers(self, lap: bytes) -> list[tuple[str, bytes]] | None:
+    def headers(self, lap: bytes) -> list[Header] | None:
         """The headers of the message as it is sent."""
         return event_headers(self.key.decode(), self.traced.replace(LAP, lap.decode())) if self.traced else None
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from bench.world.stream import Stream
+    from connectors.kafka.event_traces import Header
 
 # How often the producer wakes up at most: 5 ms add little to the latencies measured and cost 1 % of a core.
 _TICK_SECONDS = 0.005
@@ -111,7 +112,7 @@ class KafkaSender:
         )
         self._connect(bootstrap, timeout_seconds)
 
-    def send(self, messages: Iterable[tuple[bytes, bytes | None, list[tuple[str, bytes]] | None]]) -> None:
+    def send(self, messages: Iterable[tuple[bytes, bytes | None, list[Header] | None]]) -> None:
         """Hand messages over, each with key, value and headers; blocks while the queue is full. Raises ProduceError
         when the client has failed for good.
         """

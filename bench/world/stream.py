@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bench.world.message import Label, Planned
     from bench.world.plan import Plan
     from bench.world.probes import Probes
+    from connectors.kafka.event_traces import Header
 
 # Laps are numbered with four hexadecimal digits.
 _LAPS = 1 << 16
@@ -32,7 +33,7 @@ class Stream:
         for planned, created_ms, event_ms, lap in self._walk(first, last):
             yield planned.key, planned.complete(created_ms, event_ms, lap)
 
-    def sendable(self, first: int, last: int) -> Iterator[tuple[bytes, bytes | None, list[tuple[str, bytes]] | None]]:
+    def sendable(self, first: int, last: int) -> Iterator[tuple[bytes, bytes | None, list[Header] | None]]:
         """The same messages with their Kafka headers."""
         for planned, created_ms, event_ms, lap in self._walk(first, last):
             yield planned.key, planned.complete(created_ms, event_ms, lap), planned.headers(lap)

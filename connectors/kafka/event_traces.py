@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 
 HEADER = "traceparent"
+Header = tuple[str, str | bytes | None]
+"""A header of a record, as Kafka's clients take it."""
 
 
 def event_trace(tenant_id: str, event_id: str) -> tuple[int, int]:
@@ -24,6 +26,6 @@ def event_traceparent(tenant_id: str, event_id: str) -> str:
     return f"00-{trace_id:032x}-{span_id:016x}-01"
 
 
-def event_headers(tenant_id: str, event_id: str) -> list[tuple[str, bytes]]:
+def event_headers(tenant_id: str, event_id: str) -> list[Header]:
     """Return the headers of the Kafka record of an event."""
     return [(HEADER, event_traceparent(tenant_id, event_id).encode())]

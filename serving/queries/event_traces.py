@@ -117,7 +117,10 @@ class EventTraceQueries:
         )
         return (
             AcceptedEvent(*accepted[0]) if accepted else None,
-            [RefusedMessage(*row[:3], tuple(str(row[3]).split(",")), row[4]) for row in refused],
+            [
+                RefusedMessage(at, partition, offset, tuple(reasons.split(",")), status)
+                for at, partition, offset, reasons, status in refused
+            ],
             Credited(*credited[0]) if credited[0][1] else None,
         )
 

@@ -123,4 +123,4 @@ async def test_an_event_that_is_not_known(server, tenant):
     error = await refusal(server.quality.GetEventTrace(asked(tenant, "")))
     assert list(details(error)[1]) == ["event_id"]
     wrong = quality_pb2.GetEventTraceRequest(tenant_id=tenant, event_id="e-1")
-    assert list(details(await refusal(server.quality.GetEventTrace(wrong)))[1]) == ["range"]
+    assert list(details(await refusal(server.quality.GetEventTrace(wrong)))[1]) == ["range.start_time"]
