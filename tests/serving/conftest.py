@@ -35,6 +35,14 @@ def history_address(clickhouse_process):
     return database(clickhouse_process.port, "serving_tests")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def patient_streams():
+    """On a busy machine a stream waits for a store that works for as long as a call does."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("serving.handlers.call.STREAM_READ_SECONDS", 40.0)
+        yield
+
+
 @pytest.fixture
 def tenant():
     return f"t-{uuid.uuid4().hex[:12]}"

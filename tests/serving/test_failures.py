@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
+from itertools import islice
 
 import grpc
 import orjson
@@ -329,9 +330,10 @@ async def test_more_calls_than_allowed_are_refused(clickhouse_process, redis_pro
     changed = {"max_calls": 2, "clickhouse_timeout_ms": 60_000, "default_deadline_ms": 60_000}
     async with faulty(clickhouse_process, redis_process, **changed) as (server, history, _):
         history.set(Mood.HANG)
-        calls = [server.campaigns.GetCampaignMetrics(hour_of(f"{tenant}-{i}")) for i in range(6)]
+        asked = (server.campaigns.GetCampaignMetrics(hour_of(f"{tenant}-{i}")) for i in range(6))
+        calls = [asyncio.ensure_future(refusal(call)) for call in asked]
         # Two are being answered for as long as the store hangs.
-        for refused in list(asyncio.as_completed(map(refusal, calls)))[:4]:
+        for refused in islice(asyncio.as_completed(calls), 4):
             error = await refused
             assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
             reason, _, delay = details(error)

@@ -198,10 +198,10 @@ async def first_messages(server, method, request):
     return [await next_message(stream, "snapshot"), await next_message(stream)]
 
 
-def assert_empty(method, response):
+def assert_empty(method, response, update="snapshot"):
     """An answer that could hold numbers of another tenant holds none."""
     if method.name in READ_ANEW:
-        response = response.snapshot
+        response = getattr(response, update)
     if method.name == "GetCounts":
         assert (response.received, response.late) == (0, 0)
     elif method.name in {"GetFreshness", "WatchFreshness"}:
@@ -394,9 +394,20 @@ async def test_live_changes_reach_their_own_tenant_only(server, tenant, history_
     now = int(time.time()) * 1000
     server.feed.publish(window_signal(other, f"c-{MARK}", now), attribution_signal(other, f"v-{MARK}", now))
     server.feed.publish(alert_record(other, f"a-{MARK}", updated_ms=now), topic=Topic.ALERTS)
-    assert (MARK in repr(await next_message(theirs, "changes"))) == (method.name not in NUMBERS_ONLY)
-    assert (await next_message(mine)).WhichOneof("update") == "heartbeat"
-    assert (await next_message(mine)).WhichOneof("update") == "heartbeat"
+    change = await next_message(theirs, "changes")
+    while method.name not in NUMBERS_ONLY and MARK not in repr(change):
+        # What a stage stored first may come alone, and so does word of a store that was slow.
+        change = await next_message(theirs, "changes")
+    beats = 0
+    while beats < 2:
+        message = await next_message(mine)
+        assert MARK not in repr(message)
+        if message.WhichOneof("update") == "heartbeat":
+            beats += 1
+        else:
+            # Only that a store was slow, or is not any more.
+            assert method.name in READ_ANEW
+            assert_empty(method, message, "changes")
 
 
 async def test_every_method_path_and_stream_is_tried(server):

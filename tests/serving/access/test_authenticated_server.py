@@ -28,6 +28,7 @@ from tests.serving.access.oidc_client import AUDIENCE, CLIENT_ID, CLIENT_SECRET
 from tests.serving.browser_clients import answer, browser_client, connect_details, http_url, updates
 from tests.serving.local_stores import ROOT, free_port
 from tests.serving.running_server import details, next_message, options, refusal, running
+from tests.serving.test_live_answers import ASKED as STREAMS
 from tests.serving.test_tenant_isolation import METHODS as CONTRACT
 from tests.serving.test_tenant_isolation import request_of
 
@@ -163,7 +164,8 @@ async def test_every_path_is_closed(server, oidc, tenant):
                     said = await socket.receive_json(timeout=30)
                     assert said["error"]["status"] in {"UNAUTHENTICATED", "PERMISSION_DENIED"}
                     assert (await socket.receive(timeout=30)).type is aiohttp.WSMsgType.CLOSE
-            async with client.ws_connect(f"{url.format(tenant)}?stream={name}", headers=good) as socket:
+            parameters = {"stream": name, **STREAMS.get(name, ("", {}))[1]}
+            async with client.ws_connect(url.format(tenant), params=parameters, headers=good) as socket:
                 assert "snapshot" in await socket.receive_json(timeout=30)
 
 
