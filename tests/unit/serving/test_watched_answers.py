@@ -12,9 +12,10 @@ from tributary.v1 import live_answers_pb2 as live_pb
 
 from serving.access.principal import Kind, Principal
 from serving.errors import Reason, ServingError
+from serving.handlers import watched_shapes
 from serving.handlers.call import Call
 from serving.handlers.watch import Pace
-from serving.handlers.watched_answers import ROWS_KEPT, STATES_KEPT, KnownStates, State, WatchedAnswers
+from serving.handlers.watched_answers import ROWS_KEPT, STATES_KEPT, KnownStates, Shape, State, WatchedAnswers
 from serving.handlers.watched_shapes import BREAKDOWN, SERIES
 from serving.live.hub import LiveHub
 from serving.metrics import ServingMetrics
@@ -208,6 +209,17 @@ async def test_fields_reach_the_method_and_what_must_be_whole_is_refused_in_part
     with pytest.raises(ServingError) as refused:
         await following(world.watched.handler(SERIES, too_many)(request, CALL))
     assert refused.value.reason is Reason.ANSWER_TOO_LARGE
+
+
+async def test_a_stream_can_be_asked_all_that_its_answer_can():
+    shapes = [shape for shape in vars(watched_shapes).values() if isinstance(shape, Shape)]
+    assert {shape.watched.DESCRIPTOR.name for shape in shapes} == {
+        method.output_type.name for method in live_pb.DESCRIPTOR.services_by_name["LiveAnswerService"].methods
+    }
+    for shape in shapes:
+        request = live_pb.DESCRIPTOR.message_types_by_name[shape.watched.DESCRIPTOR.name.replace("Response", "Request")]
+        pages = {"page_token"} | ({"page_size"} if shape.whole_page_size else set())
+        assert {*shape.asked.DESCRIPTOR.fields_by_name} - pages == {*request.fields_by_name} - {"resume_cursor"}
 
 
 async def test_states_are_kept_within_bounds():
