@@ -263,6 +263,7 @@ def _query(chosen: argparse.Namespace, settings: TenantSettings) -> JourneyQuery
         touch_filter=rules.touch_filter,
         conversion_type=chosen.conversion_type,
         held_out=chosen.held_out,
+        consent=rules.consent,
     )
 
 

@@ -2,7 +2,8 @@
 
 A journey is what has one journey id of one customer. Its path is its touches up to its first conversion, no older than
 the look-back before it; of a journey without a conversion, no older than the look-back before its newest touch. A
-journey that touched nothing is left out. Touches and conversions without a journey id are left out too.
+journey that touched nothing is left out. Touches and conversions without a journey id are left out too, and those up to
+the customer's newest refusal: what may not be attributed may not train what attributes (`udfs/attribution/consent.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from connectors.clickhouse.client import with_retries
+from connectors.clickhouse.identity import JOURNEY_EVENTS
+from udfs.attribution.consent import Consent
 from udfs.attribution.paths import PathCount
 
 if TYPE_CHECKING:
@@ -35,15 +38,29 @@ _SELECTION = """
     AND event_type IN ('touchpoint_interaction', 'conversion_event') AND journey_id != ''
 """
 _COUNT = f"SELECT count() FROM events WHERE {_SELECTION}"  # noqa: S608 - constants
+# Refusals are journey events of any kind, with a journey id or without.
 _SLICE = f"""
+    WITH refusing AS (
+        SELECT customer_id AS refuser, maxIf(event_time, NOT allowed) AS refused,
+               minIf(event_time, allowed) AS consented
+        FROM (
+            SELECT customer_id, event_time, JSONExtractBool(payload, 'envelope', 'consent', 'analytics') AS allowed
+            FROM events FINAL
+            WHERE tenant_id = {{tenant:String}} AND cityHash64(customer_id) % {{slices:UInt32}} = {{slice:UInt32}}
+              AND event_type IN ({", ".join(f"'{kind}'" for kind in JOURNEY_EVENTS)})
+        )
+        GROUP BY customer_id
+        HAVING countIf(NOT allowed) > 0
+           AND ({{consent:String}} = 'required' OR countIf(allowed) > 0 AND consented <= refused)
+    )
     SELECT cityHash64(customer_id, journey_id) AS journey,
            cityHash64(customer_id, 'held out') % 1000 < {{held_out:UInt32}} AS held_out,
            toUnixTimestamp64Milli(event_time) AS time,
            event_type = 'conversion_event' AS conversion,
            if(event_type = 'conversion_event', '', toString(channel)) AS met,
            value_micros
-    FROM events FINAL
-    WHERE {_SELECTION} AND cityHash64(customer_id) % {{slices:UInt32}} = {{slice:UInt32}}
+    FROM events FINAL LEFT JOIN refusing ON refuser = customer_id
+    WHERE {_SELECTION} AND event_time > refused AND cityHash64(customer_id) % {{slices:UInt32}} = {{slice:UInt32}}
       AND if(event_type = 'conversion_event',
              kind = 'conversion' AND ({{conversion_type:String}} = '' OR
                  JSONExtractString(payload, 'conversion', 'conversion_type') = {{conversion_type:String}}),
@@ -69,6 +86,7 @@ class JourneyQuery:
     touch_filter: TouchFilter
     conversion_type: str = ""
     held_out: float = 0.2
+    consent: str = Consent.REQUIRED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +108,7 @@ def read_journeys(sink: ArrowSink, query: JourneyQuery, progress: Callable[[int,
         "until": query.until_ms,
         "held_out": round(query.held_out * 1000),
         "conversion_type": query.conversion_type,
+        "consent": query.consent,
         "without_channels": list(query.touch_filter.exclude_channels),
         "without_campaigns": list(query.touch_filter.exclude_campaigns),
         "interactions": list(query.touch_filter.interaction_types),

@@ -31,13 +31,17 @@ def event(event_id, tenant, customer, journey, at, event_type, **rest):
     return row | {"event_type": event_type, "channel": "", "kind": "", "value_micros": 0, "payload": "{}"} | rest
 
 
-def touch(event_id, tenant, customer, journey, at, channel, interaction="click"):
-    payload = orjson.dumps({"touchpoint": {"interaction_type": interaction}}).decode()
+def said(consent):
+    return {"envelope": {"consent": {"analytics": consent}}}
+
+
+def touch(event_id, tenant, customer, journey, at, channel, interaction="click", consent=True):
+    payload = orjson.dumps(said(consent) | {"touchpoint": {"interaction_type": interaction}}).decode()
     return event(event_id, tenant, customer, journey, at, "touchpoint_interaction", channel=channel, payload=payload)
 
 
 def sale(event_id, tenant, customer, journey, at, kind="conversion", conversion_type="purchase"):
-    payload = orjson.dumps({"conversion": {"conversion_type": conversion_type}}).decode()
+    payload = orjson.dumps(said(True) | {"conversion": {"conversion_type": conversion_type}}).decode()
     extra = {"kind": kind, "value_micros": 5_000_000, "payload": payload}
     return event(event_id, tenant, customer, journey, at, "conversion_event", **extra)
 
@@ -114,6 +118,32 @@ def test_journeys_are_read_as_the_rules_say(history_address, monkeypatch):
     assert found(touch_filter=TouchFilter(exclude_channels=("direct",))) == sorted([ann, bob])
     no_impressions = found(touch_filter=TouchFilter(interaction_types=("click",)))
     assert no_impressions == sorted([ann, (("too old",), 0.0, 0.0), cid])
+
+
+def test_what_was_refused_trains_nothing(history_address):
+    begin = NOW - 10 * DAY
+    no = {"payload": orjson.dumps(said(False)).decode()}
+    store(
+        history_address,
+        [
+            touch("1", "refusing", "ann", "j1", begin, "email", consent=False),
+            sale("2", "refusing", "ann", "j1", begin + 1),
+            touch("3", "refusing", "bob", "j1", begin, "email"),
+            event("4", "refusing", "bob", "", begin + 1, "journey_start", **no),
+            touch("5", "refusing", "bob", "j1", begin + 2, "search"),
+            sale("6", "refusing", "bob", "j1", begin + 3),
+            touch("7", "refusing", "cid", "j1", begin + 1, "social", consent=False),
+        ],
+    )
+
+    def found(consent):
+        query = JourneyQuery("refusing", begin - 1, NOW, DAY, TouchFilter(), consent=consent)
+        paths = read_journeys(ArrowSink(history_address), query, lambda *_: None)
+        return sorted((one.path.channels, one.path.conversions) for one in paths)
+
+    assert found("required") == [(("search",), 1.0)]
+    # Ann and cid had never consented before they refused, bob had.
+    assert found("assumed") == [(("email",), 1.0), (("search",), 1.0), (("social",), 0.0)]
 
 
 def test_a_model_is_trained_published_refused_when_worse_and_watched_for_drift(
