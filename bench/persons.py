@@ -150,8 +150,8 @@ def tables(persons: int) -> str:
             *(f"{links.micros:.1f} µs", f"{links.micros / first[1].micros:.2f}", f"{links.state_bytes:,.0f} B"),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    bounds = f"attribution keeps {largest_person():,} bytes of a person, the device graph {largest_customer():,}"
-    lines += ["", f"At the bounds of what is kept {bounds}."]
+    bounds = f"{largest_person():,} bytes of a person, and the device graph {largest_customer():,} of a customer"
+    lines += ["", f"At the bounds attribution keeps {bounds}."]
     return "\n".join(lines)
 
 
