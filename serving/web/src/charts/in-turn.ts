@@ -4,8 +4,10 @@
 const waiting: (() => void)[] = [];
 
 function next(): void {
-  waiting.shift()?.();
+  const work = waiting.shift();
+  // Before the work, which may fail: what waits behind it is done all the same.
   if (waiting.length > 0) requestAnimationFrame(next);
+  work?.();
 }
 
 /** Does it in one of the next frames. The page of a hidden tab has none: it is done when it is looked at. */
