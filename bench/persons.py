@@ -41,9 +41,10 @@ HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Processor time (µs) an event, and bytes of state a person."""
+    """Processor time (µs) and accesses to state of an event, and bytes of state a person."""
 
     micros: float
+    accesses: float
     state_bytes: float
 
 
@@ -58,17 +59,17 @@ def measure_facts(persons: int) -> Cost:
             fact[2] = f"c-{number:012x}"
             facts.append(fact)
     facts.sort(key=lambda fact: int(fact[6]))
-    states: dict[str, str] = {}
+    texts = CountedTexts()
     began = time.process_time()
     for first in range(0, len(facts), BATCH):
         by_person: dict[str, list[list[Any]]] = {}
         for fact in facts[first : first + BATCH]:
             by_person.setdefault(fact[2], []).append(fact)
         for person, own in by_person.items():
-            held = states.get(person)
-            states[person] = apply_facts(held.encode() if held else None, own, settings, tenant).state.decode()
+            held = texts.get(person)
+            texts.put(person, apply_facts(held.encode() if held else None, own, settings, tenant).state.decode())
     cost = (time.process_time() - began) / len(facts) * 1e6
-    return Cost(cost, sum(map(len, states.values())) / persons)
+    return _cost(cost, texts, len(facts), persons)
 
 
 def measure_links(persons: int) -> Cost:
@@ -84,8 +85,12 @@ def measure_links(persons: int) -> Cost:
         for first in range(0, len(events), BATCH):
             graph.apply(events[first : first + BATCH])
         micros += (time.process_time() - began) * 1e6
+    return _cost(micros / (persons * DAYS), texts, persons * DAYS, persons)
+
+
+def _cost(micros: float, texts: CountedTexts, events: int, persons: int) -> Cost:
     size = sum(len(key) + len(value) for key, value in texts.texts.items())
-    return Cost(micros / (persons * DAYS), size / persons)
+    return Cost(micros, (texts.reads + texts.writes) / events, size / persons)
 
 
 def largest_person() -> int:
@@ -127,8 +132,8 @@ def largest_customer() -> int:
 def tables(persons: int) -> str:
     """Return the tables as Markdown."""
     lines = [
-        "| persons | a fact in attribution | ratio | state | an event in the device graph | ratio | state |",
-        "|--:|--:|--:|--:|--:|--:|--:|",
+        "| persons | attribution: a fact | ratio | accesses | state | graph: an event | ratio | accesses | state |",
+        "|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     first: tuple[Cost, Cost] | None = None
     best: dict[float, tuple[Cost, Cost]] = {}
@@ -144,11 +149,10 @@ def tables(persons: int) -> str:
             )
     for times, (facts, links) in best.items():
         first = first or (facts, links)
-        cells = [
-            f"{persons * times:,.0f}",
-            *(f"{facts.micros:.1f} µs", f"{facts.micros / first[0].micros:.2f}", f"{facts.state_bytes:,.0f} B"),
-            *(f"{links.micros:.1f} µs", f"{links.micros / first[1].micros:.2f}", f"{links.state_bytes:,.0f} B"),
-        ]
+        cells = [f"{persons * times:,.0f}"]
+        for cost, base in zip((facts, links), first, strict=True):
+            cells += [f"{cost.micros:.1f} µs", f"{cost.micros / base.micros:.2f}"]
+            cells += [f"{cost.accesses:.2f}", f"{cost.state_bytes:,.0f} B"]
         lines.append(f"| {' | '.join(cells)} |")
     bounds = f"{largest_person():,} bytes of a person, and the device graph {largest_customer():,} of a customer"
     lines += ["", f"At the bounds attribution keeps {bounds}."]
@@ -158,7 +162,7 @@ def tables(persons: int) -> str:
 def main() -> None:
     """Write the tables into the page."""
     parser = argparse.ArgumentParser(description="What a person costs.")
-    parser.add_argument("--persons", type=int, default=2_000, help="persons in the first row (default: 2000)")
+    parser.add_argument("--persons", type=int, default=1_000, help="persons in the first row (default: 1000)")
     written = tables(parser.parse_args().persons)
     PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), BEGIN, END, written), encoding="utf-8")
     print(written)
