@@ -80,11 +80,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     from local.config import StackConfig
     from local.stack import Stack
 
-    folder = tmp_path_factory.mktemp("stack")
-    running = Stack(
-        StackConfig(run_dir=folder, port_base=free_port_base(), checkpoint_seconds=5, start_timeout_seconds=600),
-        report=print,
+    config = StackConfig(
+        run_dir=tmp_path_factory.mktemp("stack"),
+        port_base=free_port_base(),
+        checkpoint_seconds=5,
+        start_timeout_seconds=600,
+        # All of them. Who shares no identifier is a person alone: for worlds of such people identity changes nothing.
+        job_options=("--stages", "events,campaign_metrics,journeys,alerts,identity"),
     )
+    running = Stack(config, report=print)
     running.up(without=["prometheus"])
     try:
         yield running

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Self
 
 import duckdb
 
-from tests.oracle import attribution, campaign_sums, journeys, messages
+from tests.oracle import attribution, campaign_sums, identity, journeys, messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from tests.oracle.attribution import Conversion
+    from tests.oracle.identity import Person, Withdrawn
     from tests.oracle.settings import TenantRules
 
 # The comparison shares its machine with the pipeline that it judges.
@@ -62,13 +63,22 @@ class Answer:
         return {(tenant_id, outcome, reasons): number for tenant_id, outcome, reasons, number in rows}
 
     def conversions(
-        self, *, identity: bool = False, settings: Mapping[str, TenantRules] | None = None
+        self,
+        *,
+        identity: bool = False,
+        withdrawn: Collection[Withdrawn] = (),
+        settings: Mapping[str, TenantRules] | None = None,
     ) -> Iterator[Conversion]:
         """Every accepted conversion with what it looks back on; with `identity` over all customers of its person.
 
-        `settings` are tenants' own attribution settings (`tests/oracle/settings.py`).
+        `withdrawn` are the links that commands took out, `settings` are tenants' own attribution settings
+        (`tests/oracle/settings.py`).
         """
-        return attribution.conversions(self.connection, identity=identity, settings=settings)
+        return attribution.conversions(self.connection, identity=identity, withdrawn=withdrawn, settings=settings)
+
+    def persons(self, withdrawn: Collection[Withdrawn] = ()) -> dict[tuple[str, str], Person]:
+        """The person of each customer who is one with others, by (tenant, customer)."""
+        return identity.persons(self.connection, withdrawn)
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """The rows of a query over the tables."""

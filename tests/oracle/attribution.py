@@ -18,10 +18,11 @@ from tests.oracle.identity import Person, persons
 from tests.oracle.settings import DAY_MS, counts, ruled_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import duckdb
 
+    from tests.oracle.identity import Withdrawn
     from tests.oracle.settings import TenantRules
 
 LOOKBACK_MS = 30 * 86_400_000
@@ -100,6 +101,7 @@ def conversions(
     connection: duckdb.DuckDBPyConnection,
     *,
     identity: bool = False,
+    withdrawn: Collection[Withdrawn] = (),
     settings: Mapping[str, TenantRules] | None = None,
 ) -> Iterator[Conversion]:
     """Every conversion in the table `accepted`; with `identity` credited to all customers of its person.
@@ -107,7 +109,7 @@ def conversions(
     `settings` are the tenants' own, which are not for identity.
     """
     if identity:
-        yield from _of_persons(connection)
+        yield from _of_persons(connection, withdrawn)
         return
     touches, refused = _touches(connection), refusals(connection)
     net = _net_values(connection)
@@ -147,8 +149,8 @@ def conversions(
         )
 
 
-def _of_persons(connection: duckdb.DuckDBPyConnection) -> Iterator[Conversion]:
-    found, refused = persons(connection), refusals(connection)
+def _of_persons(connection: duckdb.DuckDBPyConnection, withdrawn: Collection[Withdrawn]) -> Iterator[Conversion]:
+    found, refused = persons(connection, withdrawn), refusals(connection)
     paths: dict[tuple[str, str], list[Touch]] = {}
     for tenant_id, customer_id, *touch in connection.execute(
         "SELECT tenant_id, customer_id, event_time, event_id, channel, campaign_id FROM accepted "

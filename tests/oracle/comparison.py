@@ -12,9 +12,10 @@ from tests.oracle.credits import compare_credits
 from tests.oracle.stored_tables import CREDITS_QUERY, STORED_TABLES, StoredTable, milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from tests.oracle.identity import Withdrawn
     from tests.oracle.settings import TenantRules
 
 # Rows of each table that a difference shows.
@@ -64,6 +65,7 @@ class _Scope:
     tenants: tuple[str, ...]
     answer: Answer
     identity: bool
+    withdrawn: Collection[Withdrawn] = ()
     settings: Mapping[str, TenantRules] | None = None
 
     def condition(self) -> str:
@@ -101,6 +103,7 @@ def compare(
     tenants: Sequence[str] = (),
     late_after_ms: int = 1_000,
     identity: bool = False,
+    withdrawn: Collection[Withdrawn] = (),
     settings: Mapping[str, TenantRules] | None = None,
 ) -> list[Difference]:
     """The differences between what a database holds and what the record files say, one per table that differs.
@@ -108,8 +111,8 @@ def compare(
     Give all files of the topic in the order in which they were produced. Every table is read with FINAL. `tenants`
     leaves out the rows of all others on both sides, for a database that several runs share. `late_events` must hold
     every accepted event that was sent `late_after_ms` after it happened, and may hold others that were appended so
-    late. `identity` says whether the job had the stage of that name, `settings` are the tenants'
-    own attribution settings.
+    late. `identity` says whether the job had the stage of that name, `withdrawn` are the links that
+    commands took out, `settings` are the tenants' own attribution settings.
     Raises ValueError for a table that is not one of TABLES, RecordFileError for files that cannot be judged, and
     what the client raises.
     """
@@ -118,7 +121,7 @@ def compare(
         raise ValueError(f"tables {sorted(unknown)} cannot be compared; known: {', '.join(TABLES)}")
     found: list[Difference | None] = []
     with Answer(*record_files) as answer:
-        scope = _Scope(client, database, tuple(tenants), answer, identity, settings)
+        scope = _Scope(client, database, tuple(tenants), answer, identity, withdrawn, settings)
         found += [_compare_table(scope, table) for table in STORED_TABLES if table.name in tables]
         if "attribution_credits" in tables:
             found.append(_compare_credits(scope))
@@ -185,7 +188,9 @@ def _line(verdict: str, key: Sequence[str], expected: dict[str, Any] | None, sto
 def _compare_credits(scope: _Scope) -> Difference | None:
     expected = (
         conversion
-        for conversion in scope.answer.conversions(identity=scope.identity, settings=scope.settings)
+        for conversion in scope.answer.conversions(
+            identity=scope.identity, withdrawn=scope.withdrawn, settings=scope.settings
+        )
         if not scope.tenants or conversion.tenant_id in scope.tenants
     )
     result = compare_credits(expected, scope.stored(CREDITS_QUERY, "attribution_credits"))

@@ -11,7 +11,7 @@ from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     import duckdb
 
@@ -35,6 +35,8 @@ KINDS = tuple(MOST_CUSTOMERS)
 Identifier = tuple[str, str]
 Observation = tuple[str, int, bool, dict[str, str]]
 """Customer, event time (UTC ms), consent to analytics, identifiers."""
+Withdrawn = tuple[str, str, str, str]
+"""Tenant, customer, kind and value of a link that was withdrawn."""
 
 
 @dataclass
@@ -54,7 +56,9 @@ class Person:
     probability: dict[tuple[str, str], float]
 
 
-def persons(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Person]:
+def persons(
+    connection: duckdb.DuckDBPyConnection, withdrawn: Collection[Withdrawn] = ()
+) -> dict[tuple[str, str], Person]:
     """Persons of several customers by (tenant, customer)."""
     rows = connection.execute(
         "SELECT tenant_id, customer_id, event_time, analytics, identifiers FROM accepted WHERE family = 'journey'"
@@ -65,6 +69,8 @@ def persons(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Pers
     found: dict[tuple[str, str], Person] = {}
     for tenant_id, observations in by_tenant.items():
         known = what_is_known(observations)
+        for _, name, kind, value in (link for link in withdrawn if link[0] == tenant_id):
+            known.get(name, Known()).links.pop((kind, value), None)
         for person in divided(known):
             found |= {(tenant_id, name): person for name in person.customers}
     return found
