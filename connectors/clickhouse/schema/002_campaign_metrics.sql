@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS campaign_metrics
 )
 ENGINE = ReplacingMergeTree(revision)
 PARTITION BY toYYYYMMDD(window_start)
-ORDER BY (tenant_id, campaign_id, channel, currency, window_start)
+ORDER BY (tenant_id, window_start, campaign_id, channel, currency)
 TTL toDateTime(window_start) + INTERVAL 90 DAY;
 
 CREATE TABLE IF NOT EXISTS campaign_rollups
@@ -38,6 +38,6 @@ CREATE TABLE IF NOT EXISTS campaign_rollups
 )
 ENGINE = ReplacingMergeTree(revision)
 PARTITION BY (grain, toYYYYMM(bucket_start))
-ORDER BY (tenant_id, grain, campaign_id, channel, currency, bucket_start)
+ORDER BY (tenant_id, grain, bucket_start, campaign_id, channel, currency)
 TTL toDateTime(bucket_start) + INTERVAL 90 DAY WHERE grain = 'minute',
     toDateTime(bucket_start) + INTERVAL 400 DAY WHERE grain = 'hour';
