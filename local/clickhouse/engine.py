@@ -96,12 +96,16 @@ class Handle:
 
     def set(self, settings: Mapping[str, str]) -> None:
         """Apply settings for what follows on this handle; raises ClickHouseError for an unknown one or a bad value."""
-        for name, value in settings.items():
-            self.run(f"SET {_checked(name)} = {{value:String}}", {"value": escaped(value)})
+        if settings:
+            # One statement for all: each takes a fifth of a millisecond, and a query brings about seven settings.
+            changes = ", ".join(f"{_checked(name)} = {{v{number}:String}}" for number, name in enumerate(settings))
+            values = {f"v{number}": escaped(value) for number, value in enumerate(settings.values())}
+            self.run(f"SET {changes}", values)
 
-    def mark(self, query_id: str) -> None:
-        """Give what runs next the id that `Engine.kill` finds it by: chDB makes its own query ids and takes none."""
-        self.set({"log_comment": query_id})
+    def prepare(self, query_id: str, settings: Mapping[str, str]) -> None:
+        """Apply settings, as `set` does, and give what runs next the id that `Engine.kill` finds it by: chDB makes its
+        own query ids and takes none."""
+        self.set({**settings, "log_comment": query_id})
 
     def reset(self, name: str) -> None:
         """Give a setting its default again."""

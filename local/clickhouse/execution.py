@@ -66,10 +66,9 @@ def execute(
         return
     running.cancel_on_disconnect = request.cancel_on_disconnect and statement.kind is Kind.SELECT
     with _handle(engine, sessions, request, statement) as handle:
-        handle.mark(request.query_id)
         if request.database:
             handle.use(request.database)
-        handle.set(request.settings)
+        handle.prepare(request.query_id, request.settings)
         for table in tables:
             _load(engine, handle, table, response)
         _run(engine, handle, request, statement, data, response)
