@@ -7,7 +7,8 @@ Questions are sent at their times whatever came of those before (an open loop), 
 and not as a lower rate; what could not be sent because too many were waiting is counted. Latency is counted from the
 time at which a question was due. `update_age_ms` is the receive time of a change minus the end of the newest window in
 it, which holds the pipeline's own delay; `fan_out_ms` is how long after the first watcher the last one got the
-same message. With --process the resident memory of the server is read from /proc every five seconds.
+same message. Watchers are a process of their own, and questions begin when all of them have had their first
+message. With --process the resident memory of the server is read from /proc every five seconds.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import asyncio
 import json
 import math
+import multiprocessing
 import sys
 import time
 from collections import Counter, defaultdict
@@ -28,6 +30,7 @@ from bench.load_clients import FAULTS, MIX, NO_AGES, TRANSPORTS, Client, client_
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from multiprocessing.connection import Connection
 
 PERCENTILES = (50, 90, 99, 99.9)
 # Questions that may wait for an answer at the same time; a server that is so far behind is overloaded.
@@ -45,6 +48,7 @@ class Figures:
     latencies: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     errors: Counter[str] = field(default_factory=Counter)
     not_sent: int = 0
+    connected: int = 0
     updates: int = 0
     heartbeats: int = 0
     reconnects: int = 0
@@ -53,6 +57,12 @@ class Figures:
     first_seen: dict[str, float] = field(default_factory=dict)
     last_seen: dict[str, float] = field(default_factory=dict)
     resident_mib: list[float] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Forget what was seen of updates so far."""
+        self.updates = self.heartbeats = 0
+        for seen in (self.update_ages, self.first_seen, self.last_seen):
+            seen.clear()
 
     def saw(self, cursor: str, kind: str, window_end_ms: int) -> None:
         """Note a message of a watcher."""
@@ -74,6 +84,7 @@ async def watch(client: Client, figures: Figures, gate: asyncio.Semaphore) -> No
                 stream = client.watch()
                 first = await anext(stream)
             figures.saw(*first)
+            figures.connected += 1
             async with aclosing(stream):
                 async for message in stream:
                     figures.saw(*message)
@@ -159,31 +170,63 @@ async def sample_memory(process: int, figures: Figures) -> None:
         await asyncio.sleep(SAMPLE_SECONDS)
 
 
+async def watchers(transport: str, chosen: argparse.Namespace, parent: Connection) -> Figures:
+    """Watch until the parent says that it is enough; tell it when all watchers have had their first message."""
+    figures, gate, loop = Figures(), asyncio.Semaphore(CONNECTING), asyncio.get_running_loop()
+    async with AsyncExitStack() as stack:
+        client = await client_of(transport, **_addresses(chosen), watchers=chosen.watchers, stack=stack)
+        tasks = [asyncio.create_task(watch(client, figures, gate)) for _ in range(chosen.watchers)]
+        while figures.connected < chosen.watchers and not figures.errors:
+            await asyncio.sleep(0.1)
+        # What came while others still connected is not what is measured.
+        figures.begin()
+        parent.send(figures.connected)
+        await loop.run_in_executor(None, parent.recv)
+        figures.stopping = True
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return figures
+
+
+def watchers_process(transport: str, chosen: argparse.Namespace, parent: Connection) -> None:
+    """Watch, in a process of its own, so that reading what all watchers got at once is not in the latency of answers;
+    send what was seen."""
+    parent.send(asyncio.run(watchers(transport, chosen, parent)))
+
+
+def _addresses(chosen: argparse.Namespace) -> dict[str, str]:
+    return {"grpc_address": chosen.grpc, "http_url": chosen.http, "tenant": chosen.tenant}
+
+
 async def load(transport: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """Put the load on over one transport and return the report."""
-    figures, gate = Figures(), asyncio.Semaphore(CONNECTING)
+    figures, loop = Figures(), asyncio.get_running_loop()
+    context = multiprocessing.get_context("spawn")
+    mine, theirs = context.Pipe()
+    process = context.Process(target=watchers_process, args=(transport, chosen, theirs), daemon=True)
     async with AsyncExitStack() as stack:
-        client = await client_of(
-            transport,
-            grpc_address=chosen.grpc,
-            http_url=chosen.http,
-            tenant=chosen.tenant,
-            watchers=chosen.watchers,
-            stack=stack,
-        )
+        client = await client_of(transport, **_addresses(chosen), watchers=0, stack=stack)
+        if chosen.watchers:
+            process.start()
+            theirs.close()
+            await loop.run_in_executor(None, mine.recv)
         began = time.monotonic()
-        tasks = [asyncio.create_task(watch(client, figures, gate)) for _ in range(chosen.watchers)]
-        if chosen.process:
-            tasks.append(asyncio.create_task(sample_memory(chosen.process, figures)))
+        sampling = asyncio.create_task(sample_memory(chosen.process, figures)) if chosen.process else None
         if chosen.queries_per_second:
             await questions(client, figures, chosen.queries_per_second, chosen.seconds)
         else:
             await asyncio.sleep(chosen.seconds)
         lasted = time.monotonic() - began
-        figures.stopping = True
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if sampling is not None:
+            sampling.cancel()
+        if chosen.watchers:
+            mine.send("enough")
+            seen: Figures = await loop.run_in_executor(None, mine.recv)
+            process.join()
+            seen.latencies, seen.not_sent, seen.resident_mib = figures.latencies, figures.not_sent, figures.resident_mib
+            seen.errors.update(figures.errors)
+            figures = seen
     return report(transport, chosen, figures, lasted)
 
 

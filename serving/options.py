@@ -58,6 +58,7 @@ class Options:
     clickhouse_timeout_ms: int = _option("a query that runs longer is stopped, ms", 8_000)
     redis_timeout_ms: int = _option("a Redis read that takes longer is given up, ms", 500)
     answer_cache: bool = _option("keep answers in Redis: half a second, or until the figures of the past change", True)
+    answer_memory_mib: int = _option("answers that are kept in this process too, MiB; 0: none", 32)
     heartbeat_ms: int = _option("a live stream with no change sends a heartbeat this often, ms", 10_000)
     update_interval_ms: int = _option("a live stream sends changes at most this often, ms", 200)
     reread_ms: int = _option("a live stream of an answer reads it anew at most this often, ms", 2_000)
@@ -104,6 +105,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "clickhouse_connections": (1, 1_000),
     "clickhouse_timeout_ms": (100, 600_000),
     "redis_timeout_ms": (10, 60_000),
+    "answer_memory_mib": (0, 4_096),
     "heartbeat_ms": (100, 600_000),
     "update_interval_ms": (0, 60_000),
     # Every reading may cost a query.

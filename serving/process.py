@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FORGET_IDLE_SECONDS = 60.0
+MIB = 1024 * 1024
 
 
 class Process:
@@ -92,7 +93,12 @@ class Process:
             self.metrics,
             timeout_seconds=options.redis_timeout_ms / 1000,
         )
-        answers = Answers(self.answer_cache if options.answer_cache else None, self.hub.changes, self.metrics)
+        answers = Answers(
+            self.answer_cache if options.answer_cache else None,
+            self.hub.changes,
+            self.metrics,
+            most_bytes=options.answer_memory_mib * MIB,
+        )
         services = make_services(self.history, self.hot_store, self.hub, pace, answers, self.access.database)
         self.dispatch = Dispatch(services, self.access.gate, options, self.metrics)
         self.grpc = GrpcServer(

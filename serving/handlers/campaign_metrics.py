@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tributary.v1 import campaign_metrics_pb2 as campaign_pb
@@ -30,7 +31,7 @@ from serving.handlers.responses import (
     timestamp,
 )
 from serving.handlers.tokens import make_token, read_token
-from serving.handlers.watch import Pace, Step, open_watch, steps
+from serving.handlers.watch import Pace, SharedUpdates, Step, open_watch, question_of, steps
 from serving.live.settled_changes import Subject
 from serving.queries.campaign_metrics import Group, Page, Wanted
 from serving.queries.current_windows import Current, Origin
@@ -54,7 +55,9 @@ if TYPE_CHECKING:
     from serving.handlers.answers import Answers
     from serving.handlers.call import Call
     from serving.live.hub import LiveHub
-    from serving.queries.campaign_metrics import CampaignMetricsQueries
+    from serving.live.latest_values import Position
+    from serving.queries.campaign_metrics import CampaignMetricsQueries, Window
+    from serving.queries.campaign_rows import Selection
     from serving.queries.current_windows import CurrentWindows
 
 DEFAULT_GROUPS, MOST_GROUPS = 100, 1_000
@@ -118,6 +121,7 @@ class CampaignMetricsHandlers:
         self._answers = answers
         self._hub = hub
         self._pace = pace
+        self._updates: SharedUpdates[campaign_pb.WatchCampaignMetricsResponse] = SharedUpdates()
 
     async def get_campaign_metrics(
         self, request: campaign_pb.GetCampaignMetricsRequest, call: Call
@@ -219,10 +223,28 @@ class CampaignMetricsHandlers:
     ) -> campaign_pb.GetCurrentCampaignMetricsResponse:
         """The newest windows."""
         selection = read_selection(request.selection, request.filter)
-        current = await self._current.read(call.tenant_id, selection, call.query_seconds)
-        return campaign_pb.GetCurrentCampaignMetricsResponse(
-            windows=[campaign_window(window) for window in current.windows], freshness=current_freshness(current)
-        )
+        known = self._hub.known(call.tenant_id)
+        position = known.windows.position if known else None
+        return await self._read_current(request, selection, call, position, exact=False)
+
+    async def _read_current(
+        self,
+        request: campaign_pb.GetCurrentCampaignMetricsRequest,
+        selection: Selection,
+        call: Call,
+        position: Position | None,
+        *,
+        exact: bool,
+    ) -> campaign_pb.GetCurrentCampaignMetricsResponse:
+        """Return the newest windows; with `exact` those of the live values up to `position` are among them."""
+
+        async def compute() -> campaign_pb.GetCurrentCampaignMetricsResponse:
+            current = await self._current.read(call.tenant_id, selection, call.query_seconds)
+            return campaign_pb.GetCurrentCampaignMetricsResponse(
+                windows=map(campaign_window, current.windows), freshness=current_freshness(current)
+            )
+
+        return await self._answers.current(request, call, position, compute, exact=exact)
 
     async def watch_campaign_metrics(
         self, request: campaign_pb.WatchCampaignMetricsRequest, call: Call
@@ -230,6 +252,10 @@ class CampaignMetricsHandlers:
         """The newest windows, then their changes."""
         selection = read_selection(request.selection, request.filter)
         watch = open_watch(self._hub.file(call.tenant_id).windows, request, request.resume_cursor)
+        asked = campaign_pb.GetCurrentCampaignMetricsRequest(
+            tenant_id=request.tenant_id, selection=request.selection, filter=request.filter
+        )
+        question = (call.tenant_id, question_of(request))
         # A signal comes a moment after its window is stored, so the snapshot may hold windows whose signals are
         # still on their way, and those of the windows before them.
         snapshot: dict[tuple[str, str, str], tuple[int, int]] = {}
@@ -239,21 +265,41 @@ class CampaignMetricsHandlers:
                 response = campaign_pb.WatchCampaignMetricsResponse()
                 if step is Step.SNAPSHOT:
                     watch.begin_snapshot()
-                    current = await self._current.read(call.tenant_id, selection, call.query_seconds)
-                    snapshot = {window.key: window.version for window in current.windows}
+                    current = await self._read_current(asked, selection, call, watch.position, exact=True)
+                    snapshot = {
+                        (window.campaign_id, window.channel, window.currency): (
+                            window.window_end.ToMilliseconds(),
+                            window.revision,
+                        )
+                        for window in current.windows
+                    }
                     # Set even when there are no windows: an empty snapshot is an answer.
                     response.snapshot.SetInParent()
-                    response.snapshot.windows.extend(map(campaign_window, current.windows))
-                    response.freshness.CopyFrom(current_freshness(current))
+                    response.snapshot.windows.extend(current.windows)
+                    response.freshness.CopyFrom(current.freshness)
                 elif step is Step.CHANGES:
                     newer = [window for window in changed if window.version > snapshot.get(window.key, (0, 0))]
                     for window in newer:
                         snapshot.pop(window.key, None)
                     if not newer:
                         continue
-                    response.changes.windows.extend(map(campaign_window, newer))
-                    response.freshness.CopyFrom(current_freshness(Current(newer, Origin.LIVE)))
+                    if len(newer) == len(changed):
+                        # What changed between two positions is the same for all who watch the same.
+                        yield self._updates.get(
+                            (*question, watch.before, watch.position), partial(_changes, newer, watch.cursor(request))
+                        )
+                        continue
+                    response = _changes(newer, "")
                 else:
                     response.heartbeat.sent_at.CopyFrom(timestamp(now_ms()))
                 response.resume_cursor = watch.cursor(request)
                 yield response
+
+
+def _changes(newer: list[Window], cursor: str) -> campaign_pb.WatchCampaignMetricsResponse:
+    """Return the message that tells of windows."""
+    return campaign_pb.WatchCampaignMetricsResponse(
+        changes=campaign_pb.CampaignWindows(windows=map(campaign_window, newer)),
+        freshness=current_freshness(Current(newer, Origin.LIVE)),
+        resume_cursor=cursor,
+    )

@@ -10,25 +10,29 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from google.protobuf.message import Message
 
 from serving.errors import Reason, unavailable
 from serving.handlers.tokens import make_token, read_token
 from serving.live.latest_values import LatestValues, Position
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
-
-    from google.protobuf.message import Message
+    from collections.abc import AsyncGenerator, Callable, Hashable
 
     from serving.errors import ServingError
     from serving.live.hub import LiveHub
 
 V = TypeVar("V")
+M = TypeVar("M", bound=Message)
 
 CURSOR = ("resume_cursor",)
+# Updates that streams are sending: the newest of a few tenants. One is some kilobytes.
+UPDATES_KEPT = 256
 # Stands for no position: nothing had come when the message was sent.
 NOWHERE = Position(-1, -1)
 # After a drained server a client should come back to another one at once.
@@ -60,6 +64,8 @@ class Watch(Generic[V]):
     values: LatestValues[V]
     position: Position | None
     """What the client has seen; None when that is not known, and then it gets a snapshot."""
+    before: Position | None = None
+    """What the client had seen before the newest changes."""
 
     def cursor(self, request: Message) -> str:
         """Return the cursor of the present position."""
@@ -69,6 +75,33 @@ class Watch(Generic[V]):
     def begin_snapshot(self) -> None:
         """Note that the client is about to get everything up to now; called before the stores are read."""
         self.position = self.values.position or NOWHERE
+
+
+class SharedUpdates(Generic[M]):
+    """Messages that many streams send at about the same time, made once. Used from one event loop."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._made: OrderedDict[Hashable, M] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], M]) -> M:
+        """Return the message of a key, which says all that the message depends on, the tenant first. It must not be
+        changed."""
+        held = self._made.get(key)
+        if held is None:
+            held = self._made[key] = make()
+            if len(self._made) > UPDATES_KEPT:
+                self._made.popitem(last=False)
+        return held
+
+
+def question_of(request: M) -> bytes:
+    """Return what a stream is asked for, wherever it begins."""
+    same = type(request)()
+    same.CopyFrom(request)
+    for field in CURSOR:
+        same.ClearField(field)
+    return same.DESCRIPTOR.full_name.encode() + b" " + same.SerializeToString(deterministic=True)
 
 
 def open_watch(values: LatestValues[V], request: Message, cursor: str) -> Watch[V]:
@@ -109,7 +142,7 @@ async def steps(
                 yield Step.SNAPSHOT, []
                 sent = time.monotonic()
             elif newer:
-                watch.position = watch.values.position
+                watch.before, watch.position = at, watch.values.position
                 matching = [value for value in newer if matches(value)]
                 if matching:
                     yield Step.CHANGES, matching

@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 # A larger answer is a page of an export, which nobody asks for twice.
 LARGEST_BYTES = 1024 * 1024
-_HEAD = struct.Struct(">16sq")
+_HEAD = struct.Struct(">16sqq")
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An answer as bytes, and when it was computed (UTC ms)."""
+    """An answer as bytes, when it was computed, and until when it may be given (UTC ms)."""
 
     made_ms: int
+    until_ms: int
     answer: bytes
 
 
@@ -57,18 +58,18 @@ class AnswerCache:
             return None
         if not isinstance(value, bytes) or len(value) < _HEAD.size:
             return None
-        digest, made_ms = _HEAD.unpack_from(value)
-        # An entry from the future would never be found stale.
-        if digest != _digest(tenant_id, question) or not not_before_ms < made_ms <= time.time() * 1000:
+        digest, made_ms, until_ms = _HEAD.unpack_from(value)
+        # An entry from the future would never be found stale, and a cache that does not forget in time is not believed.
+        if digest != _digest(tenant_id, question) or not not_before_ms < made_ms <= time.time() * 1000 < until_ms:
             return None
-        return Kept(made_ms, value[_HEAD.size :])
+        return Kept(made_ms, until_ms, value[_HEAD.size :])
 
-    async def put(self, tenant_id: str, question: bytes, kept: Kept, seconds: float) -> None:
-        """Keep an answer for some seconds."""
+    async def put(self, tenant_id: str, question: bytes, kept: Kept) -> None:
+        """Keep an answer for as long as it may be given."""
         if len(kept.answer) > LARGEST_BYTES:
             return
-        value = _HEAD.pack(_digest(tenant_id, question), kept.made_ms) + kept.answer
-        milliseconds = max(1, round(seconds * 1000))
+        value = _HEAD.pack(_digest(tenant_id, question), kept.made_ms, kept.until_ms) + kept.answer
+        milliseconds = max(1, round(kept.until_ms - time.time() * 1000))
         with contextlib.suppress(RedisUnavailable):
             await self._redis.run(
                 "put_answer", lambda: self._redis.client.set(answer_key(tenant_id, question), value, px=milliseconds)

@@ -24,6 +24,7 @@ from starlette.websockets import WebSocketClose
 
 from serving.errors import ServingError, to_status
 from serving.transports.dispatch import deadline_exceeded, translate, unreadable
+from serving.transports.encoded_once import EncodedOnce
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -85,13 +86,14 @@ class _SafeCodec:
 
     def __init__(self, codec: Codec[Any, Any]) -> None:
         self._codec = codec
+        self._encode = EncodedOnce(codec.encode)
 
     def name(self) -> str:
         return self._codec.name()
 
     def encode(self, message: Any) -> bytes:
         try:
-            return self._codec.encode(message)
+            return self._encode(message)
         except Exception as error:  # noqa: BLE001 - the border: a response that cannot be written
             raise _ClientError(translate(error, message.DESCRIPTOR.full_name)) from None
 

@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from serving.errors import STATUS_DETAILS_KEY, ServingError, to_status
 from serving.transports.dispatch import unreadable
+from serving.transports.encoded_once import EncodedOnce
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,14 +104,10 @@ class GrpcServer:
 
     def _method(self, method: MethodDescriptor) -> grpc.RpcMethodHandler[Any, Any]:
         request = message_factory.GetMessageClass(method.input_type)
-        response = message_factory.GetMessageClass(method.output_type)
+        encode = EncodedOnce(message_factory.GetMessageClass(method.output_type).SerializeToString)
         if method.server_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                self._stream(method, request), response_serializer=response.SerializeToString
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            self._unary(method, request), response_serializer=response.SerializeToString
-        )
+            return grpc.unary_stream_rpc_method_handler(self._stream(method, request), response_serializer=encode)
+        return grpc.unary_unary_rpc_method_handler(self._unary(method, request), response_serializer=encode)
 
     def _unary(self, method: MethodDescriptor, kind: type[Message]) -> Any:
         async def answer(data: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:

@@ -35,6 +35,8 @@ class HttpServer(uvicorn.Server):
                 server_header=False,
                 ssl_context_factory=(lambda _config, _default: tls) if tls else None,
                 ws_max_size=MAX_WEBSOCKET_BYTES,
+                # Each connection would keep a quarter of a megabyte for it, and compress what all are sent by itself.
+                ws_per_message_deflate=False,
                 # uvicorn waits for ever when this is 0.
                 timeout_graceful_shutdown=max(1, round(drain_seconds)),
             )

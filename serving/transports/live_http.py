@@ -15,6 +15,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from serving.errors import ServingError, invalid, to_status
 from serving.transports.charts import LIVE
+from serving.transports.json_messages import json_of
 from serving.transports.query_parameters import read_request
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class LiveHttp:
             method, asked = _read(socket.query_params.multi_items(), {"tenant_id": socket.path_params["tenant_id"]})
             async with aclosing(self._dispatch.stream(method, asked, dict(socket.headers.items()))) as stream:
                 async for message in stream:
-                    await socket.send_text(_json(message).decode())
+                    await socket.send_text(json_of(message).decode())
         except ServingError as error:
             await socket.send_text(_error(error).decode())
             code = GOING_AWAY if error.retry_after_seconds is not None else POLICY
@@ -121,11 +122,7 @@ async def _events(first: Any, stream: AsyncGenerator[Any, None]) -> AsyncGenerat
 
 def _event(message: Any) -> bytes:
     kind = message.WhichOneof("update")
-    return b"event: %s\nid: %s\ndata: %s\n\n" % (kind.encode(), message.resume_cursor.encode(), _json(message))
-
-
-def _json(message: Any) -> bytes:
-    return orjson.dumps(MessageToDict(message, preserving_proto_field_name=True))
+    return b"event: %s\nid: %s\ndata: %s\n\n" % (kind.encode(), message.resume_cursor.encode(), json_of(message))
 
 
 def _error(error: ServingError) -> bytes:

@@ -17,6 +17,8 @@ from tributary.v1 import campaign_metrics_pb2 as campaign_pb
 from serving.errors import Reason, ServingError, invalid, to_status
 from serving.handlers.requests import now_ms
 from serving.transports.charts import CHARTS, FILTER_OPTIONS, METRICS, POLLED
+from serving.transports.encoded_once import EncodedOnce
+from serving.transports.json_messages import json_of
 from serving.transports.live_http import LiveHttp
 from serving.transports.openapi import document
 from serving.transports.query_parameters import read_request
@@ -138,7 +140,7 @@ class Rest:
         if wanted == "csv":
             headers |= _csv_headers(answer)
             return Response(csv_text(answer), media_type="text/csv; charset=utf-8", headers=headers)
-        return JSONResponse(MessageToDict(answer, preserving_proto_field_name=True), headers=headers)
+        return Response(json_of(answer), media_type="application/json", headers=headers)
 
     async def _call(self, request: Request, method: MethodDescriptor, asked: Any, *, export: bool = False) -> Any:
         headers = dict(request.headers.items())
@@ -174,20 +176,25 @@ async def unless_disconnected(request: Request, answer: Awaitable[Any]) -> Any:
         ServingError: what the answer raises, or that the client has gone.
     """
     answering = asyncio.ensure_future(answer)
+    watching: asyncio.Future[None] | None = None
 
     async def gone() -> None:
         while (await request.receive())["type"] != "http.disconnect":
             pass
 
-    # The body has been read, or there is none: what comes now is the end of the connection.
-    watching = asyncio.ensure_future(gone())
     try:
-        await asyncio.wait((answering, watching), return_when=asyncio.FIRST_COMPLETED)
+        # What is at hand is answered in one turn of the event loop: no need to watch the connection for that.
+        await asyncio.sleep(0)
         if not answering.done():
-            raise ServingError(grpc.StatusCode.CANCELLED, Reason.CLIENT_GONE, "the client has gone")
+            # The body has been read, or there is none: what comes now is the end of the connection.
+            watching = asyncio.ensure_future(gone())
+            await asyncio.wait((answering, watching), return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                raise ServingError(grpc.StatusCode.CANCELLED, Reason.CLIENT_GONE, "the client has gone")
         return answering.result()
     finally:
-        watching.cancel()
+        if watching is not None:
+            watching.cancel()
         answering.cancel()
 
 
@@ -211,6 +218,10 @@ def refusal(error: ServingError) -> Response:
 
 def etag(answer: Message, wanted: str) -> str:
     """Return a weak ETag: the same as long as the figures are, whenever they were read."""
+    return f'W/"{_figures_digest(answer)}-{wanted}"'
+
+
+def _digest(answer: Message) -> str:
     same = type(answer)()
     same.CopyFrom(answer)
     for name in ("covered_range", "covered_comparison_range", "next_page_token"):
@@ -218,9 +229,10 @@ def etag(answer: Message, wanted: str) -> str:
             same.ClearField(name)
     same.freshness.ClearField("answered_at")  # type: ignore[attr-defined] # every answer has it
     same.freshness.ClearField("age")  # type: ignore[attr-defined] # as above
-    digest = hashlib.blake2b(same.SerializeToString(deterministic=True), digest_size=12)
-    digest.update(wanted.encode())
-    return f'W/"{digest.hexdigest()}"'
+    return hashlib.blake2b(same.SerializeToString(deterministic=True), digest_size=12).hexdigest()
+
+
+_figures_digest: EncodedOnce[str] = EncodedOnce(_digest)
 
 
 def _format(request: Request) -> str:

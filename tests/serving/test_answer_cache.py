@@ -10,7 +10,7 @@ import pytest_asyncio
 import redis as redis_client
 from tributary.v1 import campaign_metrics_pb2 as pb
 
-from serving.handlers.answers import LIVE_MS
+from serving.handlers.answers import LONGEST_LIVE_MS
 from serving.live.hub import Topic
 from serving.live.settled_changes import SETTLED_MS, SettledChanges, Subject
 from serving.queries.answer_cache import answer_key
@@ -28,6 +28,14 @@ REFRESH = (("cache-control", "no-cache"),)
 @pytest_asyncio.fixture
 async def server(clickhouse_process, redis_process, history_address):
     async with running(options(clickhouse_process.port, redis_process.port, answer_cache=True)) as started:
+        yield started
+
+
+@pytest_asyncio.fixture
+async def forgetful_server(clickhouse_process, redis_process, history_address):
+    """A server that asks the cache every time."""
+    chosen = options(clickhouse_process.port, redis_process.port, answer_cache=True, answer_memory_mib=0)
+    async with running(chosen) as started:
         yield started
 
 
@@ -95,7 +103,7 @@ async def test_answers_about_now_are_kept_for_a_moment(server, tenant, redis_pro
     request.range.last.FromSeconds(3600)
     await campaigns(server, request)
     client = redis_client.Redis(port=redis_process.port)
-    assert all(client.pttl(key) <= LIVE_MS for key in client.scan_iter(f"answer:{tenant}:*"))
+    assert all(client.pttl(key) <= LONGEST_LIVE_MS for key in client.scan_iter(f"answer:{tenant}:*"))
     figures = pb.ListKeyFiguresRequest(tenant_id=tenant, cadence=pb.CADENCE_WEEKLY)
     await server.campaigns.ListKeyFigures(figures)
     (lives,) = [ttl for key in client.scan_iter(f"answer:{tenant}:*") if (ttl := client.pttl(key)) > 5_000]
@@ -103,7 +111,8 @@ async def test_answers_about_now_are_kept_for_a_moment(server, tenant, redis_pro
 
 
 @pytest.mark.asyncio
-async def test_a_lying_cache_is_not_believed(server, tenant, redis_process, history_address):
+async def test_a_lying_cache_is_not_believed(forgetful_server, tenant, redis_process, history_address):
+    server = forgetful_server
     request, at = past(tenant)
     other, _ = past(f"{tenant}-other")
     store(history_address, tenant, "c1", at)
@@ -116,7 +125,10 @@ async def test_a_lying_cache_is_not_believed(server, tenant, redis_process, hist
     value = client.get(mine)
     future = value[:16] + (int(time.time() * 1000) + HOUR).to_bytes(8, "big") + value[24:]
     old = value[:16] + (1).to_bytes(8, "big") + value[24:]
-    lies = [client.get(theirs), b"", b"garbage", value[:20], value[:24] + b"\xff\xff\xff", future, old]
+    over = value[:24] + (1).to_bytes(8, "big") + value[32:]
+    eternal = value[:24] + (2**62).to_bytes(8, "big") + value[32:]
+    garbled = value[:32] + b"\xff\xff\xff"
+    lies = [client.get(theirs), b"", b"garbage", value[:30], garbled, future, old, over, eternal]
     for lie in lies:
         client.set(mine, lie)
         before = count(server, "computed")
@@ -132,9 +144,10 @@ async def test_a_lying_cache_is_not_believed(server, tenant, redis_process, hist
 async def test_a_cache_that_is_down_is_left_out(clickhouse_process, redis_process, history_address, tenant, mood):
     request, at = past(tenant)
     store(history_address, tenant, "c1", at)
+    changed = {"answer_cache": True, "answer_memory_mib": 0, "redis_timeout_ms": 1_000}
     async with (
         FaultyStore(redis_process.port) as hot,
-        running(options(clickhouse_process.port, hot.port, answer_cache=True, redis_timeout_ms=1_000)) as server,
+        running(options(clickhouse_process.port, hot.port, **changed)) as server,
     ):
         hot.set(mood)
         # Each tries to read and to write: five faults open the circuit.

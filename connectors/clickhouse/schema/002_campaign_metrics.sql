@@ -1,3 +1,5 @@
+-- Time stands before the campaign in both keys: every reader asks for a range of time, of all campaigns or of some. The other way round an hour of a
+-- hundred campaigns was read through a month of each.
 CREATE TABLE IF NOT EXISTS campaign_metrics
 (
     tenant_id          LowCardinality(String),
