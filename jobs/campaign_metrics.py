@@ -67,13 +67,14 @@ LATE_CAMPAIGN_EVENTS = f"""
 SELECT {_KEY}, event_time - MOD(event_time, {SECOND_MS}) AS late_second, arrival
 FROM late WHERE event_type IN ({FAMILY})
 """  # noqa: S608 - built from the constants above
-LATE_SECONDS = f"""
+SECONDS_TO_REVISE = f"""
 SELECT JSON_ARRAY({_KEY}) AS campaign, late_second
 FROM TABLE(TUMBLE(TABLE late_campaign_events, DESCRIPTOR(arrival), INTERVAL '1' SECOND))
 GROUP BY {_KEY}, late_second, window_start, window_end
+UNION ALL SELECT JSON_QUERY(line, '$.campaign'), CAST(JSON_VALUE(line, '$.second') AS BIGINT) FROM withdrawn_seconds
 """  # noqa: S608 - built from the constants above
 """Each second of a campaign that late events came for, once a second: when a whole stream is late, as after an outage
-of the producers, its revisions cost no more than its windows do."""
+of the producers, its revisions cost no more than its windows do. And those that lost a copy of an event."""
 REVISIONS = "SELECT JSON_VALUE(request, '$[2]') AS tenant_id, revise(request) AS signal FROM revision_requests"
 
 
@@ -241,7 +242,8 @@ class Revise(_Publishing):
 
 
 class RequestRevisions(KeyedProcessFunction):  # type: ignore[misc]
-    """Ask for the windows and the minute of late events to be recomputed once the watermark has closed them.
+    """Ask for the windows and the minute of late events, and of withdrawn copies, to be recomputed once the watermark
+    has closed them.
 
     Before that the stream's own result, which lacks the late event, is still to come and the recomputation could miss
     events that are on
@@ -275,7 +277,7 @@ class RequestRevisions(KeyedProcessFunction):  # type: ignore[misc]
 
 
 def measure(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
-    """Measure the views `on_time` and `late`.
+    """Measure the views `on_time` and `late`, and revise what `withdrawn_seconds` says.
 
     Makes the views `windows`, `minutes` and `revisions` (tenant_id, signal).
     """
@@ -301,7 +303,7 @@ def measure(t_env: StreamTableEnvironment, options: Options, out: StatementSet) 
     )
     t_env.create_temporary_view("late_campaign_events", t_env.sql_query(LATE_CAMPAIGN_EVENTS))
     requests = (
-        t_env.to_data_stream(t_env.sql_query(LATE_SECONDS))
+        t_env.to_data_stream(t_env.sql_query(SECONDS_TO_REVISE))
         .key_by(lambda row: row[0], key_type=Types.STRING())
         .process(RequestRevisions(), output_type=Types.ROW_NAMED(["request"], [Types.STRING()]))
         .name("Request revisions of late windows")

@@ -1,7 +1,7 @@
 """Counts that reconcile: every record that was read is valid or quarantined, every valid one accepted or a duplicate.
 
-Each batch carries its own tally on its first row, so that the tallies are part of the stream and exactly as often
-counted as the events.
+Each batch that is decoded carries its own tally on its first row, so that the tallies are part of the stream and
+exactly as often counted as the events. Accepted events are counted behind the deduplication.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pyflink.datastream.state import MapStateDescriptor
 from pyflink.table import DataTypes
 from pyflink.table.udf import ScalarFunction, udf
 
+from jobs.ingest import TALLY_BUCKET_MS
 from jobs.micro_batches import SLOW_MS, micro_batches
 from jobs.state import time_to_live
 from jobs.workers import clickhouse_sink, sink_metrics
@@ -34,6 +35,16 @@ if TYPE_CHECKING:
 RETENTION_DAYS = (
     2  # an append-time bucket gets its last record when the topic has been read past it; a job may lag by a day
 )
+
+# Shorter than the batches of tallies that these are put into: an accepted event is counted within two seconds.
+ACCEPTED = """
+SELECT JSON_ARRAY(JSON_ARRAY(tenant_id, bucket, 'accepted', '', COUNT(*))) AS tally
+FROM TABLE(TUMBLE(TABLE accepted_buckets, DESCRIPTOR(arrival), INTERVAL '0.5' SECOND))
+GROUP BY tenant_id, bucket, window_start, window_end
+"""
+ACCEPTED_BUCKETS = f"""
+SELECT tenant_id, received_at - MOD(received_at, {TALLY_BUCKET_MS}) AS bucket, arrival FROM accepted
+"""  # noqa: S608 - a constant
 
 
 class SumTallies(KeyedProcessFunction):  # type: ignore[misc]
@@ -108,13 +119,14 @@ def count(t_env: StreamTableEnvironment, options: Options, out: StatementSet) ->
 
     Makes the view `counts` (tenant_id, totals).
     """
-    # One key: a tally is one row a batch, and all of them together are a few dozen a second. Added up once a second,
-    # as each tenant's totals are a line to its rules.
+    t_env.create_temporary_view("accepted_buckets", t_env.sql_query(ACCEPTED_BUCKETS))
+    # One key: a tally is one row a batch, or one a second for each tenant. Added up once a second, as each tenant's
+    # totals are a line to its rules.
     t_env.create_temporary_view(
         "tallies",
         t_env.sql_query(
             "SELECT 0 AS everything, tally, PROCTIME() AS arrival FROM decoded WHERE tally IS NOT NULL "
-            "UNION ALL SELECT 0, tally, PROCTIME() FROM accepted WHERE tally IS NOT NULL"
+            f"UNION ALL SELECT 0, tally, PROCTIME() FROM ({ACCEPTED})"
         ),
     )
     tallies: DataStream = t_env.to_data_stream(

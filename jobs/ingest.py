@@ -1,7 +1,8 @@
-"""Events in: read, decode, validate, quarantine, deduplicate, store.
+"""Events in: read, decode, validate, quarantine, store, deduplicate.
 
 Store, then derive: an event is in ClickHouse before any later stage sees it, so that whatever is recomputed from the
-store after late data holds every event that the stream has counted.
+store after late data holds every event that the stream has counted. All copies of an event are stored, and the store
+keeps the first (`event_rows.version`); see `jobs.duplicates` for copies that it cannot know as such.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pyflink.java_gateway import get_gateway
 from pyflink.table import DataTypes, Schema, TableDescriptor
 from pyflink.table.udf import ScalarFunction, udf
 
-from connectors.clickhouse.event_rows import EVENT_ROW, FORMAT, event_lines
+from connectors.clickhouse.event_rows import EVENT_ROW, FORMAT, event_lines, version
 from connectors.clickhouse.refusals import message, refusals, store_refusals
 from connectors.kafka.decode_batch import QUARANTINED, TICK, VALID
 from connectors.kafka.topics import Topics
@@ -57,30 +58,33 @@ DECODED: tuple[tuple[str, DataType], ...] = (
     ("identity_fact", _S),
     ("launch", _S),
     ("received_at", _L),
-    ("stored", _S),
+    ("version", _L),
     ("refused", _S),
     ("tally", _S),
 )
-"""Columns of the decoded stream: what later stages work on, and the rest of the event as the line that is stored.
+"""Columns of the decoded stream: what later stages work on.
 
-`stored` is set for valid events, `refused` (the record of the quarantine topic) for quarantined ones, neither for a
-clock tick. `shard` says where the facts of a customer meet, `identity_fact` is the observation of a journey event where
+`version` is that of the copy in `events`, above 0 for valid events; `refused` (the record of the quarantine topic) is
+set for quarantined ones; neither is for a clock tick. `shard` says where the facts of a customer meet, `identity_fact` is the observation of a journey event where
 the stage identity asks for it, `launch` is the payload of a campaign's launch, `received_at` the append time in ms,
 `tally` the batch's tally, on its first row.
 """
-KEPT = tuple(name for name, _ in DECODED if name not in {"stored", "refused", "tally"})
-"""Columns that later stages need of an accepted event."""
+KEPT = tuple(name for name, _ in DECODED if name not in {"refused", "tally"})
+"""Columns that later stages need of an event."""
+MOST_COPIES = 1_000_000_000  # of one event that are numbered: all
 
 
 class DecodeEvents(ScalarFunction):  # type: ignore[misc]
     """Vectorised: messages with key, append time and position in; the columns of DECODED out.
 
-    One bad message never fails the batch: it is stored in `quarantine` before the batch is handed on.
+    Valid events are in `events` before the batch is handed on. One bad message never fails the batch: it is in
+    `quarantine` by then.
     """
 
-    def __init__(self, options: Options, *, store_refused: bool) -> None:
+    def __init__(self, options: Options, *, store: bool, store_refused: bool) -> None:
         """Keep the options; registry and store are opened in the worker."""
         self._options = options
+        self._store = store
         self._store_refused = store_refused
         self._observe = Stage.IDENTITY in options.stage_set
 
@@ -93,19 +97,31 @@ class DecodeEvents(ScalarFunction):  # type: ignore[misc]
         self._seen = function_context.get_metric_group().counter("events_decoded")
         self._topic = Topics(self._options.topic_prefix).events
         self._sink = clickhouse_sink(self._options)
+        self._stored = sink_metrics(function_context, "events")
         self._quarantined = sink_metrics(function_context, "quarantine")
+
+    def is_deterministic(self) -> bool:
+        """Writing is an effect: the planner must neither drop nor repeat the call."""
+        return False
 
     def eval(
         self, value: pd.Series, key: pd.Series, append_time: pd.Series, partition: pd.Series, offset: pd.Series
     ) -> pd.DataFrame:
-        """Decode, validate and quarantine one batch."""
+        """Decode, validate, store and quarantine one batch."""
         received_at = milliseconds(append_time).tolist()
         partitions, offsets = partition.tolist(), offset.tolist()
         columns = self._decoder.decode_batch(value.tolist(), key.tolist(), received_at)
         outcomes = columns["outcome"]
         columns["received_at"] = received_at
         count = len(outcomes)
-        columns["stored"] = event_lines(columns, partitions, offsets)
+        columns["version"] = [
+            version(time, at) if outcome == VALID else 0
+            for outcome, time, at in zip(outcomes, received_at, offsets, strict=True)
+        ]
+        if self._store:
+            lines = event_lines(columns, partitions, offsets)
+            with self._stored.timed(len(lines)):
+                self._sink.write_lines("events", EVENT_ROW, lines, FORMAT)
         refused: list[str | None] = [None] * count
         if outcomes.count(VALID) < count:
             rows = [row for row, outcome in enumerate(outcomes) if outcome == QUARANTINED]
@@ -141,36 +157,6 @@ class DecodeEvents(ScalarFunction):  # type: ignore[misc]
         return frame(columns)
 
 
-class StoreEvents(ScalarFunction):  # type: ignore[misc]
-    """Vectorised.
-
-    Writes accepted events to `events` and returns the batch's tally on its first row, null on the others.
-    """
-
-    def __init__(self, options: Options) -> None:
-        """Keep the options; the connection is opened in the worker."""
-        self._options = options
-
-    def open(self, function_context: FunctionContext) -> None:
-        """Prepare the sink and its metrics."""
-        self._sink = clickhouse_sink(self._options)
-        self._metrics = sink_metrics(function_context, "events")
-
-    def eval(self, stored: pd.Series, tenant_id: pd.Series, received_at: pd.Series) -> pd.Series:
-        """Store one batch of lines."""
-        import pandas as pd
-
-        count = len(stored)
-        with self._metrics.timed(count):
-            self._sink.write_lines("events", EVENT_ROW, stored.tolist(), FORMAT)
-        counted = tally(tenant_id.tolist(), received_at.tolist(), ["accepted"] * count, [""] * count)
-        return pd.Series(first_row_only(counted, count), dtype="object")
-
-    def is_deterministic(self) -> bool:
-        """Writing is an effect: the planner must neither drop nor repeat the call."""
-        return False
-
-
 def frame(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     """Return the columns of DECODED as a data frame, without pandas looking for better types value by value."""
     import numpy as np
@@ -200,8 +186,8 @@ def first_row_only(text: str, rows: int) -> list[str | None]:
     return [text, *([None] * (rows - 1))] if rows else []
 
 
-def read(t_env: StreamTableEnvironment, options: Options) -> DataStream:
-    """Return the stream of DECODED columns.
+def read(t_env: StreamTableEnvironment, options: Options, *, store: bool) -> DataStream:
+    """Return the stream of DECODED columns; with `store`, valid events are in `events` before they are handed on.
 
     Watermarks are made in the Kafka source, per partition, from the broker's append time: a partition that is read
     late does not make its
@@ -242,7 +228,7 @@ def read(t_env: StreamTableEnvironment, options: Options) -> DataStream:
         .build(),
     )
     row = DataTypes.ROW([DataTypes.FIELD(name, kind) for name, kind in DECODED])
-    decode = DecodeEvents(options, store_refused=Stage.EVENTS in options.stage_set)
+    decode = DecodeEvents(options, store=store, store_refused=Stage.EVENTS in options.stage_set)
     t_env.create_temporary_function("decode_events", udf(decode, result_type=row, func_type="pandas"))
     columns = ", ".join(f"batch.decoded.{name} AS {name}" for name, _ in DECODED)
     return _internal_rows(
@@ -264,30 +250,22 @@ def _internal_rows(t_env: StreamTableEnvironment, table: Table) -> DataStream:
     return DataStream(t_env._j_tenv.toDataStream(j_table, kind))  # noqa: SLF001
 
 
-def deduplicate_and_store(t_env: StreamTableEnvironment, options: Options, *, store: bool) -> DataStream:
-    """Return accepted events of the view `decoded`: the first of each (tenant, event id), stored before they are
-    handed on.
-
-    `tally` is the batch's count of accepted events on its first row. Event time is `ts`.
-    """
-    if store:
-        t_env.create_temporary_function(
-            "store_events", udf(StoreEvents(options), result_type=DataTypes.STRING(), func_type="pandas")
-        )
-    tally_column = "store_events(stored, tenant_id, received_at)" if store else "CAST(NULL AS STRING)"
-    accepted = t_env.sql_query(
+def number_copies(t_env: StreamTableEnvironment) -> DataStream:
+    """Return the valid events of the view `decoded` with the column `copy`: 1 for the first of each (tenant, event id),
+    and so on. Event time is `ts`."""
+    numbered = t_env.sql_query(
         f"""
-        SELECT {tally_column} AS tally, {", ".join(KEPT)}, TO_TIMESTAMP_LTZ(event_time, 3) AS ts
+        SELECT copy, {", ".join(KEPT)}, TO_TIMESTAMP_LTZ(event_time, 3) AS ts
         FROM (
             SELECT *, ROW_NUMBER() OVER (PARTITION BY tenant_id, event_id ORDER BY arrival ASC) AS copy
             FROM decoded
-            WHERE stored IS NOT NULL
+            WHERE version > 0
         )
-        WHERE copy = 1
+        WHERE copy <= {MOST_COPIES}
         """  # noqa: S608 - the names are the constants above
     )
-    # The planner takes deduplication for an updating query; keeping the first copy makes it insert-only all the same.
-    return t_env.to_changelog_stream(accepted)
+    # The planner takes numbering for an updating query; in the order of arrival no number changes.
+    return t_env.to_changelog_stream(numbered)
 
 
 def quarantine(out: StatementSet) -> None:

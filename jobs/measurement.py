@@ -1,7 +1,7 @@
 """The measurement job: marketing events in, counted, attributed and watched figures out.
 
-    marketing-events -> decode + validate -> quarantine
-                            | first of each event id, stored
+    marketing-events -> decode + validate -> stored, or quarantined
+                            | first of each event id; later copies -> withdrawn where the store cannot tell
                             +-> late split -> 5 s windows, minutes -> signals -> alerts, anomalies
                             |       +-> late events -> revised windows and roll-ups
                             +-> journey facts -> credits, journeys -> signals
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import Schema, StreamTableEnvironment
 
-from jobs import alerts, campaign_metrics, clock, counts, identity, ingest, journeys, late, sinks, uids
+from jobs import alerts, campaign_metrics, clock, counts, duplicates, identity, ingest, journeys, late, sinks, uids
 from jobs.options import Options, Stage, parse
 
 if TYPE_CHECKING:
@@ -57,28 +57,32 @@ def build(t_env: StreamTableEnvironment, options: Options) -> None:
     # Each stage's result becomes a DataStream once, and everything after it branches from there: planning a table
     # twice runs it twice.
     # A view passes the watermarks of its stream on only if it declares a time attribute with SOURCE_WATERMARK().
+    store = bool(stages & {Stage.EVENTS, Stage.CAMPAIGN_METRICS, Stage.IDENTITY})
     with uids.stage(t_env, "ingest"):
         t_env.create_temporary_view(
             "decoded",
-            ingest.read(t_env, options),
+            ingest.read(t_env, options, store=store),
             Schema.new_builder()
             .column_by_expression("arrival", "PROCTIME()")
             .column_by_expression("append_time", "TO_TIMESTAMP_LTZ(received_at, 3)")
             .watermark("append_time", "SOURCE_WATERMARK()")
             .build(),
         )
-        store = bool(stages & {Stage.EVENTS, Stage.CAMPAIGN_METRICS, Stage.IDENTITY})
         t_env.create_temporary_view(
-            "accepted",
-            ingest.deduplicate_and_store(t_env, options, store=store),
+            "copies",
+            ingest.number_copies(t_env),
             Schema.new_builder()
             .column_by_expression("arrival", "PROCTIME()")
             .watermark("ts", "SOURCE_WATERMARK()")
             .build(),
         )
+        t_env.create_temporary_view("accepted", t_env.sql_query("SELECT * FROM copies WHERE copy = 1"))
 
     if options.derived_parallelism:
         narrow(t_env, options.derived_parallelism)
+    if store:
+        with inserts(t_env, "duplicates") as out:
+            duplicates.withdraw(t_env, options, out)
     if Stage.EVENTS in stages:
         with inserts(t_env, Stage.EVENTS) as out:
             ingest.quarantine(out)

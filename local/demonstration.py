@@ -23,7 +23,7 @@ _MICROS = 1_000_000
 # Windows slide by a second and overlap; those that start on a multiple of 5 s do not, and their sums add up.
 FIGURES = """
 SELECT
-    (SELECT count() FROM events FINAL) AS events,
+    (SELECT count() FROM events FINAL WHERE event_type != '') AS events,
     (SELECT sum(cost_micros) FROM campaign_metrics FINAL WHERE toUnixTimestamp(window_start) % 5 = 0) AS spend,
     (SELECT sum(conversions) FROM campaign_metrics FINAL WHERE toUnixTimestamp(window_start) % 5 = 0) AS conversions,
     (SELECT uniqExact(tenant_id, conversion_id) FROM attribution_credits) AS attributed,

@@ -116,7 +116,7 @@ def test_no_uid_holds_a_number_of_the_planner(plans):
 def test_the_topic_is_read_and_deduplicated_once(plans, which):
     names = [name.partition("[")[0] for _, name, _ in plans[which]]
     assert names.count("Source: marketing_events") == 1
-    assert names.count("Deduplicate") == 1
+    assert names.count("Rank") == 1
 
 
 def test_what_is_derived_can_run_in_fewer_parts_than_what_reads_and_stores(plans):
@@ -124,7 +124,7 @@ def test_what_is_derived_can_run_in_fewer_parts_than_what_reads_and_stores(plans
         return {name.partition("[")[0]: parts for _, name, parts in plans[which] if name != KEY_BY}
 
     derived = ("WindowAggregate", "GlobalWindowAggregate", "Attribute conversions to touchpoints", "Sum up tallies")
-    for name in ("Source: marketing_events", "Deduplicate"):
+    for name in ("Source: marketing_events", "Rank"):
         assert parts("narrow")[name] == parts("first")[name] == 2, name
     for name in derived:
         assert (parts("narrow")[name], parts("first")[name]) == (1, 2), name

@@ -59,7 +59,8 @@ STORED_TABLES = (
     StoredTable(
         "events",
         ("tenant_id", "event_id", "event_time"),
-        _select("tenant_id", "event_id", "event_time", *_EVENT_VALUES),
+        # A withdrawn copy has no event type.
+        _select("tenant_id", "event_id", "event_time", *_EVENT_VALUES) + " WHERE event_type != ''",
         "SELECT * FROM accepted",
         _EVENT_VALUES,
     ),
