@@ -65,9 +65,9 @@ DECODED: tuple[tuple[str, DataType], ...] = (
 """Columns of the decoded stream: what later stages work on.
 
 `version` is that of the copy in `events`, above 0 for valid events; `refused` (the record of the quarantine topic) is
-set for quarantined ones; neither is for a clock tick. `shard` says where the facts of a customer meet, `identity_fact` is the observation of a journey event where
-the stage identity asks for it, `launch` is the payload of a campaign's launch, `received_at` the append time in ms,
-`tally` the batch's tally, on its first row.
+set for quarantined ones; neither is for a clock tick. `shard` says where the facts of a customer meet, `identity_fact`
+is the observation of a journey event where the stage identity asks for it, `launch` is the payload of a campaign's
+launch, `received_at` the append time in ms, `tally` the batch's tally, on its first row.
 """
 KEPT = tuple(name for name, _ in DECODED if name not in {"refused", "tally"})
 """Columns that later stages need of an event."""

@@ -55,6 +55,10 @@ def environment(config: StackConfig, process: str) -> dict[str, str]:
         "FLINK_LOG_DIR": str(config.logs),
         # The interpreter inside a TaskManager does not know of the virtual environment it was made for.
         "PYTHONPATH": f"{REPOSITORY}:{_SITE_PACKAGES}",
+        # The Python workers use some ten megabytes for a batch and give them back, three times a second: at glibc's
+        # thresholds that was two page faults an event. The production image has jemalloc, which keeps them for a while.
+        "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+        "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
     }
 
 

@@ -38,9 +38,7 @@ def version(received_at: int, offset: int) -> int:
     return FIRST_VERSION - 2 * (received_at << _OFFSET_BITS | offset & ((1 << _OFFSET_BITS) - 1))
 
 
-def event_lines(
-    columns: Mapping[str, Sequence[Any]], partitions: Iterable[int], offsets: Iterable[int]
-) -> list[str]:
+def event_lines(columns: Mapping[str, Sequence[Any]], partitions: Iterable[int], offsets: Iterable[int]) -> list[str]:
     """Return a line for each valid row of `columns`.
 
     `columns` are those of `decode_batch`, `received_at` and `version`; times in ms. ClickHouse reads a number for a

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from serving.queries.alerts import AlertRecord
-from serving.queries.attribution import Conversion, ModelCredit, Touch
+from serving.queries.attribution import Conversion, ModelCredit, read_touches
 from serving.queries.campaign_metrics import Sums, Window
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def read_conversion(signal: Mapping[str, Any]) -> Conversion:
     touches = signal.get("touches")
     if not isinstance(models, dict) or not isinstance(touches, list):
         raise MalformedSignalError("models is not an object, or touches not a list")
+    touched = _touched(touches)
     return Conversion(
         conversion_id=_text(signal, "conversion_id"),
         conversion_type=_text(signal, "conversion_type"),
@@ -102,25 +103,28 @@ def read_conversion(signal: Mapping[str, Any]) -> Conversion:
         currency=_text(signal, "currency"),
         value_micros=_whole(signal, "value_micros"),
         gross_value_micros=_whole(signal, "gross_value_micros"),
-        models=tuple(_model_credit(str(model), touches, credit) for model, credit in sorted(models.items())),
+        models=tuple(_model_credit(str(model), touched, credit) for model, credit in sorted(models.items())),
         revision=_whole(signal, "revision"),
         created_ms=_whole(signal, "created_at"),
     )
 
 
-def _model_credit(model: str, touches: list[Any], credit: Any) -> ModelCredit:
-    """Join the touches of a conversion, [id, channel, campaign id, time] each, with one model's weights and micros
-    for them."""
+def _touched(touches: list[Any]) -> list[list[Any]]:
+    """Return the ids, channels, campaign ids and times (UTC ms) of the touches of a conversion."""
     try:
-        joined = tuple(
-            Touch(str(touch_id), str(channel), str(campaign_id), int(time_ms), float(weight), int(micros))
-            for (touch_id, channel, campaign_id, time_ms), weight, micros in zip(
-                touches, credit["weights"], credit["credited_micros"], strict=True
-            )
-        )
+        ids, channels, campaign_ids, times = map(list, zip(*touches, strict=True)) if touches else ([], [], [], [])
+        return [[*map(str, ids)], [*map(str, channels)], [*map(str, campaign_ids)], [*map(int, times)]]
+    except (TypeError, ValueError):
+        raise MalformedSignalError("a touch is not [id, channel, campaign id, time]") from None
+
+
+def _model_credit(model: str, touched: list[list[Any]], credit: Any) -> ModelCredit:
+    """Join the touches of a conversion with one model's weights and micros for them."""
+    try:
+        columns = (*touched, [*map(float, credit["weights"])], [*map(int, credit["credited_micros"])])
+        return ModelCredit(model, "", read_touches(columns))
     except (TypeError, ValueError, KeyError):
         raise MalformedSignalError("touches and a model's weights do not fit together") from None
-    return ModelCredit(model, "", joined)
 
 
 def read_alert(signal: Mapping[str, Any]) -> AlertRecord:

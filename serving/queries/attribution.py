@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from serving.queries.time_predicates import moment, since
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from serving.queries.history import History
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """One touch and its share of a conversion."""
+class Touch(NamedTuple):
+    """One touch and its share of a conversion. Dozens come with each conversion of a tenant, watched or not, and a
+    tuple is made in a third of the time of a data class."""
 
     touchpoint_id: str
     channel: str
@@ -70,7 +70,7 @@ WHERE tenant_id = {{tenant:String}}
 
 def read_touches(columns: Sequence[Sequence[Any]]) -> tuple[Touch, ...]:
     """Return the touches of a row's columns TOUCHES."""
-    return tuple(Touch(*parts) for parts in zip(*columns, strict=True))
+    return tuple(map(Touch._make, zip(*columns, strict=True)))
 
 
 def of_conversion(tenant_id: str, conversion_id: str, model: str, time_ms: int | None) -> tuple[str, dict[str, Any]]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.oracle import Difference
 
 pytestmark = [pytest.mark.timeout(600)]
-FAULTS = "invalid=0.03,poison=0.02,dup=0.03,late=0.03,out_of_order=0.05,too_large=0.0005"
+FAULTS = "invalid=0.03,poison=0.02,dup=0.03,conflict=0.02,late=0.03,out_of_order=0.05,too_large=0.0005"
 
 
 def names(prefix: str) -> tuple[str, ...]:
