@@ -46,6 +46,11 @@ ACCEPTED_BUCKETS = f"""
 SELECT tenant_id, received_at - MOD(received_at, {TALLY_BUCKET_MS}) AS bucket, arrival FROM accepted
 """  # noqa: S608 - a constant
 
+TALLIES = f"""
+SELECT 0 AS everything, tally, PROCTIME() AS arrival FROM decoded WHERE tally IS NOT NULL
+UNION ALL SELECT 0, tally, PROCTIME() FROM ({ACCEPTED})
+"""  # noqa: S608 - the constant above
+
 
 class SumTallies(KeyedProcessFunction):  # type: ignore[misc]
     """Add up tallies to absolute counts per (tenant, append-time bucket, outcome, reasons).
@@ -124,10 +129,7 @@ def count(t_env: StreamTableEnvironment, options: Options, out: StatementSet) ->
     # totals are a line to its rules.
     t_env.create_temporary_view(
         "tallies",
-        t_env.sql_query(
-            "SELECT 0 AS everything, tally, PROCTIME() AS arrival FROM decoded WHERE tally IS NOT NULL "
-            f"UNION ALL SELECT 0, tally, PROCTIME() FROM ({ACCEPTED})"  # noqa: S608 - the constant above
-        ),
+        t_env.sql_query(TALLIES),
     )
     tallies: DataStream = t_env.to_data_stream(
         t_env.sql_query(micro_batches(SLOW_MS, "tallies", "everything", "tally", "tallies"))
