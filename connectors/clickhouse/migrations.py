@@ -39,7 +39,8 @@ def statements(sql: str) -> list[str]:
 def migrate(client: Client, database: str) -> list[str]:
     """Apply the schema files that `database` does not have yet; return their names.
 
-    Safe to run again and at the same time from two places: every statement is `IF NOT EXISTS`.
+    Safe to run again, also after an attempt that was interrupted. A file that makes a table anew must not be applied
+    from two places at once: one of them may fail; no row is lost.
 
     Raises:
         ValueError: the database name is not an identifier.

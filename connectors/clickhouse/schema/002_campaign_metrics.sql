@@ -1,5 +1,3 @@
--- Time stands before the campaign in both keys: every reader asks for a range of time, of all campaigns or of some. The other way round an hour of a
--- hundred campaigns was read through a month of each.
 CREATE TABLE IF NOT EXISTS campaign_metrics
 (
     tenant_id          LowCardinality(String),
@@ -19,7 +17,7 @@ CREATE TABLE IF NOT EXISTS campaign_metrics
 )
 ENGINE = ReplacingMergeTree(revision)
 PARTITION BY toYYYYMMDD(window_start)
-ORDER BY (tenant_id, window_start, campaign_id, channel, currency)
+ORDER BY (tenant_id, campaign_id, channel, currency, window_start)
 TTL toDateTime(window_start) + INTERVAL 90 DAY;
 
 CREATE TABLE IF NOT EXISTS campaign_rollups
@@ -40,6 +38,6 @@ CREATE TABLE IF NOT EXISTS campaign_rollups
 )
 ENGINE = ReplacingMergeTree(revision)
 PARTITION BY (grain, toYYYYMM(bucket_start))
-ORDER BY (tenant_id, grain, bucket_start, campaign_id, channel, currency)
+ORDER BY (tenant_id, grain, campaign_id, channel, currency, bucket_start)
 TTL toDateTime(bucket_start) + INTERVAL 90 DAY WHERE grain = 'minute',
     toDateTime(bucket_start) + INTERVAL 400 DAY WHERE grain = 'hour';

@@ -169,3 +169,40 @@ def test_two_databases_are_two_worlds(front):
         )
     assert one.query("SELECT name FROM campaigns").result_rows == [("world_a",)]
     assert two.query("SELECT name FROM campaigns").result_rows == [("world_b",)]
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_tables_that_get_another_key_keep_their_rows(front, tmp_path, monkeypatch, interrupted):
+    """`interrupted`: an attempt before had changed the tables' places and was killed."""
+    database = f"older_{int(interrupted)}"
+    client = front.client(database="default")
+    folder = tmp_path / "schema"
+    folder.mkdir()
+    for file in FILES[:8]:
+        (folder / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    with monkeypatch.context() as older:
+        older.setattr("connectors.clickhouse.migrations.SCHEMA_FOLDER", folder)
+        assert len(migrate(client, database)) == 8
+    client.command(
+        "INSERT INTO campaign_metrics (tenant_id, window_start, clicks) SELECT 't', now64(3) - number, number "
+        "FROM numbers(200)"
+    )
+    client.command(
+        "INSERT INTO campaign_rollups (tenant_id, grain, bucket_start, clicks) SELECT 't', 'day', "
+        "now64(3) - INTERVAL number DAY, number FROM numbers(300)"
+    )
+    if interrupted:
+        for statement in statements(FILES[8].read_text(encoding="utf-8"))[:4]:
+            client.command(statement)
+    assert FILES[8].name in migrate(client, database)
+    for table, rows in (("campaign_metrics", 200), ("campaign_rollups", 300)):
+        found = client.query(f"SELECT count(), sum(clicks) FROM {table} FINAL").result_rows
+        assert found == [(rows, rows * (rows - 1) // 2)], table
+    keys = client.query(
+        "SELECT name, sorting_key FROM system.tables WHERE database = {d:String} AND name LIKE 'campaign\\_%' ORDER BY 1",
+        parameters={"d": database},
+    ).result_rows
+    assert keys == [
+        ("campaign_metrics", "tenant_id, window_start, campaign_id, channel, currency"),
+        ("campaign_rollups", "tenant_id, grain, bucket_start, campaign_id, channel, currency"),
+    ]

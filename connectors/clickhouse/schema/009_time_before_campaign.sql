@@ -1,0 +1,67 @@
+-- Time stands before the campaign in both keys from here on: every reader asks for a range of time, of all campaigns or of some. The other way round, an
+-- hour of a hundred campaigns was read through a month of each.
+-- A key cannot be changed: each table is made anew, filled, and changes places with the old one. What a running job wrote into the old one meanwhile is copied
+-- after that; a row that is copied twice replaces itself. What an interrupted attempt has left is dropped first.
+DROP TABLE IF EXISTS campaign_metrics_by_time;
+
+CREATE TABLE IF NOT EXISTS campaign_metrics_by_time
+(
+    tenant_id          LowCardinality(String),
+    campaign_id        String,
+    channel            LowCardinality(String),
+    currency           LowCardinality(String),
+    window_start       DateTime64(3, 'UTC'),
+    window_end         DateTime64(3, 'UTC'),
+    impressions        Int64,
+    clicks             Int64,
+    conversions        Int64,
+    cost_micros        Int64,
+    revenue_micros     Int64,
+    events             UInt64,
+    performance_score  Nullable(Float64),
+    revision           UInt64 COMMENT '0: the stream; above: microseconds of the recomputation after late data'
+)
+ENGINE = ReplacingMergeTree(revision)
+PARTITION BY toYYYYMMDD(window_start)
+ORDER BY (tenant_id, window_start, campaign_id, channel, currency)
+TTL toDateTime(window_start) + INTERVAL 90 DAY;
+
+INSERT INTO campaign_metrics_by_time SELECT * FROM campaign_metrics SETTINGS max_partitions_per_insert_block = 0;
+
+EXCHANGE TABLES campaign_metrics AND campaign_metrics_by_time;
+
+INSERT INTO campaign_metrics SELECT * FROM campaign_metrics_by_time SETTINGS max_partitions_per_insert_block = 0;
+
+DROP TABLE IF EXISTS campaign_metrics_by_time;
+
+DROP TABLE IF EXISTS campaign_rollups_by_time;
+
+CREATE TABLE IF NOT EXISTS campaign_rollups_by_time
+(
+    tenant_id          LowCardinality(String),
+    grain              Enum8('minute' = 1, 'hour' = 2, 'day' = 3, 'week' = 4),
+    campaign_id        String,
+    channel            LowCardinality(String),
+    currency           LowCardinality(String),
+    bucket_start       DateTime64(3, 'UTC'),
+    impressions        Int64,
+    clicks             Int64,
+    conversions        Int64,
+    cost_micros        Int64,
+    revenue_micros     Int64,
+    events             UInt64,
+    revision           UInt64
+)
+ENGINE = ReplacingMergeTree(revision)
+PARTITION BY (grain, toYYYYMM(bucket_start))
+ORDER BY (tenant_id, grain, bucket_start, campaign_id, channel, currency)
+TTL toDateTime(bucket_start) + INTERVAL 90 DAY WHERE grain = 'minute',
+    toDateTime(bucket_start) + INTERVAL 400 DAY WHERE grain = 'hour';
+
+INSERT INTO campaign_rollups_by_time SELECT * FROM campaign_rollups SETTINGS max_partitions_per_insert_block = 0;
+
+EXCHANGE TABLES campaign_rollups AND campaign_rollups_by_time;
+
+INSERT INTO campaign_rollups SELECT * FROM campaign_rollups_by_time SETTINGS max_partitions_per_insert_block = 0;
+
+DROP TABLE IF EXISTS campaign_rollups_by_time;
