@@ -43,19 +43,22 @@ class Copy(NamedTuple):
 
 
 def withdraw_copies(sink: ArrowSink, copies: Iterable[Copy]) -> set[Copy]:
-    """Withdraw those of `copies`, none of them the first of its event, that readers see as an event; return them.
+    """Withdraw those of `copies`, none of them the first of its event, that readers see as an event.
 
-    Safe to repeat. Blocks until they are withdrawn and raises as `ArrowSink.write` does.
+    Returns them, and those that were withdrawn before: whoever was to act on that may have died instead. Blocks until
+    they are withdrawn and raises as `ArrowSink.write` does.
     """
     later = set(copies)
     seen: set[Copy] = set()
+    withdrawn: set[Copy] = set()
     for piece in pieces(sorted(later), COPIES_PER_STATEMENT):
         rows = sink.rows(READ_ROWS, {"copies": [copy[:3] for copy in piece]}, "reading of copies")
         # Where the row is another copy's, the first's as a rule, the store knew it.
         seen.update(later.intersection(Copy(*row) for row in rows))
+        withdrawn.update(later.intersection(Copy(*key, version - 1) for *key, version in rows))
     if seen:
         sink.write("events", _withdrawals(sorted(seen)))
-    return seen
+    return seen | withdrawn
 
 
 def _withdrawals(copies: list[Copy]) -> dict[str, Any]:

@@ -76,7 +76,9 @@ def test_a_copy_with_another_time_is_withdrawn_and_stays_so_when_it_is_stored_ag
     events.offset = 2
     assert events.arrive(("a", NOW_MS - 60_000, 2), ("a", NOW_MS - 60_000, 3)) == later
     assert events.seen() == [("a", NOW_MS, 1), ("b", NOW_MS, 10)]
-    assert withdraw_copies(events.sink, later) == set()
+    # Whoever was told the first time may have died before it could act on it.
+    assert withdraw_copies(events.sink, later) == {later[0]}
+    assert events.seen() == [("a", NOW_MS, 1), ("b", NOW_MS, 10)]
 
 
 def test_more_copies_than_a_statement_takes(events):
