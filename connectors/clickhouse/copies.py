@@ -52,10 +52,11 @@ def withdraw_copies(sink: ArrowSink, copies: Iterable[Copy]) -> set[Copy]:
     seen: set[Copy] = set()
     withdrawn: set[Copy] = set()
     for piece in pieces(sorted(later), COPIES_PER_STATEMENT):
-        rows = sink.rows(READ_ROWS, {"copies": [copy[:3] for copy in piece]}, "reading of copies")
+        found = sink.rows(READ_ROWS, {"copies": [copy[:3] for copy in piece]}, "reading of copies")
+        rows = [Copy(*row) for row in found]
         # Where the row is another copy's, the first's as a rule, the store knew it.
-        seen.update(later.intersection(Copy(*row) for row in rows))
-        withdrawn.update(later.intersection(Copy(*key, version - 1) for *key, version in rows))
+        seen.update(later.intersection(rows))
+        withdrawn.update(later.intersection(row._replace(version=row.version - 1) for row in rows))
     if seen:
         sink.write("events", _withdrawals(sorted(seen)))
     return seen | withdrawn
