@@ -4,23 +4,7 @@
 -- after that; a row that is copied twice replaces itself. What an interrupted attempt has left is dropped first.
 DROP TABLE IF EXISTS campaign_metrics_by_time;
 
-CREATE TABLE IF NOT EXISTS campaign_metrics_by_time
-(
-    tenant_id          LowCardinality(String),
-    campaign_id        String,
-    channel            LowCardinality(String),
-    currency           LowCardinality(String),
-    window_start       DateTime64(3, 'UTC'),
-    window_end         DateTime64(3, 'UTC'),
-    impressions        Int64,
-    clicks             Int64,
-    conversions        Int64,
-    cost_micros        Int64,
-    revenue_micros     Int64,
-    events             UInt64,
-    performance_score  Nullable(Float64),
-    revision           UInt64 COMMENT '0: the stream; above: microseconds of the recomputation after late data'
-)
+CREATE TABLE IF NOT EXISTS campaign_metrics_by_time AS campaign_metrics
 ENGINE = ReplacingMergeTree(revision)
 PARTITION BY toYYYYMMDD(window_start)
 ORDER BY (tenant_id, window_start, campaign_id, channel, currency)
@@ -36,22 +20,7 @@ DROP TABLE IF EXISTS campaign_metrics_by_time;
 
 DROP TABLE IF EXISTS campaign_rollups_by_time;
 
-CREATE TABLE IF NOT EXISTS campaign_rollups_by_time
-(
-    tenant_id          LowCardinality(String),
-    grain              Enum8('minute' = 1, 'hour' = 2, 'day' = 3, 'week' = 4),
-    campaign_id        String,
-    channel            LowCardinality(String),
-    currency           LowCardinality(String),
-    bucket_start       DateTime64(3, 'UTC'),
-    impressions        Int64,
-    clicks             Int64,
-    conversions        Int64,
-    cost_micros        Int64,
-    revenue_micros     Int64,
-    events             UInt64,
-    revision           UInt64
-)
+CREATE TABLE IF NOT EXISTS campaign_rollups_by_time AS campaign_rollups
 ENGINE = ReplacingMergeTree(revision)
 PARTITION BY (grain, toYYYYMM(bucket_start))
 ORDER BY (tenant_id, grain, bucket_start, campaign_id, channel, currency)
