@@ -7,8 +7,9 @@ import { useDashboardState } from "../filters/search-state";
 import { writeLayout, type Draft } from "./draft";
 
 const MOST_LISTED = 200;
-// Others may change what they share; one's own changes are known at once.
-const FRESH_MS = 30_000;
+// Others may change what they share, and what the browser kept may be older than what was saved last: a page that is
+// opened always asks.
+const FRESH_MS = 0;
 
 export interface Listed {
   dashboards: Dashboard[];

@@ -70,7 +70,9 @@ export function keepLastKnown(tenant: () => string): void {
   };
   queryClient.getQueryCache().subscribe((event) => {
     const changed = event.type === "removed" || (event.type === "updated" && event.action.type === "success");
-    if (changed) waiting ??= setTimeout(keep, Math.max(KEEP_AFTER_MS, keptAt + KEEP_AGAIN_MS - performance.now()));
+    // An arrangement changes rarely, and whoever saved one expects to see it when the page is opened again.
+    if (changed && event.query.queryKey[0] === "dashboard") keep();
+    else if (changed) waiting ??= setTimeout(keep, Math.max(KEEP_AFTER_MS, keptAt + KEEP_AGAIN_MS - performance.now()));
   });
   // Whoever leaves has seen the newest figures.
   document.addEventListener("visibilitychange", () => {

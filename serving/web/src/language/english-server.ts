@@ -17,6 +17,7 @@ export const englishServer = {
     AUDIT_UNAVAILABLE: "What you see must be recorded, and cannot be at the moment.",
     CONVERSION_NOT_FOUND: "No attributed conversion has this id.",
     JOURNEY_NOT_FOUND: "The customer has no journey of this id.",
+    EVENT_NOT_FOUND: "No event of the range has this id.",
     DASHBOARD_NOT_FOUND: "There is no such dashboard, or it is not shared with your role.",
     DASHBOARD_VERSION_NOT_FOUND: "This version is not kept any more.",
     DASHBOARD_NOT_OWNED: "Only its owner may change this dashboard. Make a copy.",

@@ -18,6 +18,7 @@ export const germanServer: typeof englishServer = {
     AUDIT_UNAVAILABLE: "Was Sie sehen, muss aufgezeichnet werden, und das geht im Augenblick nicht.",
     CONVERSION_NOT_FOUND: "Keine zugerechnete Conversion hat diese Kennung.",
     JOURNEY_NOT_FOUND: "Der Kunde hat keinen Weg mit dieser Kennung.",
+    EVENT_NOT_FOUND: "Kein Ereignis des Zeitraums hat diese Kennung.",
     DASHBOARD_NOT_FOUND: "Dieses Dashboard gibt es nicht, oder es ist nicht mit Ihrer Rolle geteilt.",
     DASHBOARD_VERSION_NOT_FOUND: "Diese Fassung wird nicht mehr aufbewahrt.",
     DASHBOARD_NOT_OWNED: "Nur wem dieses Dashboard gehört, darf es ändern. Legen Sie eine Kopie an.",
