@@ -70,7 +70,11 @@ def send(world: World, messages: list[tuple[str, bytes | None]]) -> None:
 
 
 def test_everything_stored_equals_the_batch_computation(world: World) -> None:
-    """Every count, window, roll-up, credit, journey, duplicate and quarantine reason, under every fault at once."""
+    """Every count, window, roll-up, credit, journey, duplicate and quarantine reason, under every fault at once.
+
+    Of whatever tenant, so that nothing is stored that was not sent: the first test on the stack that all files share,
+    as it comes first of the first file.
+    """
     tenants = names("oracle")
     report = world.produce(
         "oracle", "--rate", "1000", "--seconds", "25", "--tenants", ",".join(tenants), "--faults", FAULTS
