@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from playwright.sync_api import sync_playwright
 
@@ -75,11 +77,18 @@ def increment(number: int) -> Record:
 def measure(chosen: argparse.Namespace) -> dict[str, object]:
     """Run one load and return how long each number took, and how many were never shown."""
     ends = json.loads(Path(chosen.endpoints).read_text(encoding="utf-8"))
-    encoder = EventEncoder(open_registry(ends["schema_registry"]))
+    encoder = EventEncoder(open_registry(urlsplit(ends["schema_registry"]).path))
     sender = KafkaSender(ends["kafka"], Topics().events)
     command = [sys.executable, "-m", "bench.world", "produce", "--bootstrap", ends["kafka"], "--rate", str(chosen.rate)]
     created: dict[str, int] = {}
-    with sync_playwright() as playwright, playwright.chromium.launch() as browser:
+    found = shutil.which("chromium")
+    if found is None:
+        raise SystemExit("chromium is not installed: run `make toolchain`")
+    arguments = ["--headless", "--no-sandbox"]
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=found, args=arguments) as browser,
+    ):
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(f"{ends['http']}/automation?tenant={PROBE_TENANT}&campaign={CAMPAIGN}")
         page.evaluate(WATCH, f'[data-testid="clicks-{CAMPAIGN}"]')
