@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -18,11 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from playwright.sync_api import sync_playwright
-
+from bench.browser import chromium
 from bench.pipeline import PROBE_TENANT, summary
+from bench.world.probes import campaign_increment, probe_envelope
 from bench.world.producer import KafkaSender
-from bench.world.records import metrics
 from connectors.kafka.codec import EventEncoder
 from connectors.kafka.topics import Topics
 from connectors.schema_registry import open_registry
@@ -49,29 +47,9 @@ WATCH = """(cell) => {
 
 def increment(number: int) -> Record:
     """Return the record of one event of CAMPAIGN with `number` clicks, created now."""
-    created_at = time.time_ns() // 1_000_000
-    return {
-        "envelope": {
-            "event_id": f"pixel-{uuid.uuid4()}",
-            "tenant_id": PROBE_TENANT,
-            "event_type": "campaign_optimization",
-            "event_time": created_at,
-            "created_at": created_at,
-            "source_platform": "probe",
-            "consent": {"marketing": True, "analytics": True, "personalization": True},
-            "identifiers": {},
-            "metadata": {},
-        },
-        "campaign": {"campaign_id": CAMPAIGN, "name": "Changed pixel", "channel": "search"},
-        "metrics": metrics("increment", "EUR", clicks=number),
-        "trigger": "manual_trigger",
-        "changes": {
-            "bid_adjustment": None,
-            "audience_targeting": None,
-            "budget_allocation_micros": None,
-            "creative_rotation": None,
-        },
-    }
+    now = time.time_ns() // 1_000_000
+    envelope = probe_envelope(f"pixel-{uuid.uuid4()}", PROBE_TENANT, "campaign_optimization")
+    return campaign_increment(envelope | {"event_time": now, "created_at": now}, CAMPAIGN, clicks=number)
 
 
 def measure(chosen: argparse.Namespace) -> dict[str, object]:
@@ -81,14 +59,7 @@ def measure(chosen: argparse.Namespace) -> dict[str, object]:
     sender = KafkaSender(ends["kafka"], Topics().events)
     command = [sys.executable, "-m", "bench.world", "produce", "--bootstrap", ends["kafka"], "--rate", str(chosen.rate)]
     created: dict[str, int] = {}
-    found = shutil.which("chromium")
-    if found is None:
-        raise SystemExit("chromium is not installed: run `make toolchain`")
-    arguments = ["--headless", "--no-sandbox"]
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=found, args=arguments) as browser,
-    ):
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(f"{ends['http']}/automation?tenant={PROBE_TENANT}&campaign={CAMPAIGN}")
         page.evaluate(WATCH, f'[data-testid="clicks-{CAMPAIGN}"]')

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -19,10 +18,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from bench.browser import chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, CDPSession, Page
 
 PAGE = "gallery"
 PATIENCE_MS = 180_000
@@ -208,13 +209,9 @@ def served(updates_per_second: int) -> Iterator[str]:
 
 def measure(address: str, tenant: str, soak_seconds: float) -> dict[str, Load | Inputs | Soak]:
     """Measure everything at an address."""
-    found = shutil.which("chromium")
-    if found is None:
-        raise SystemExit("chromium is not installed: run `make toolchain`")
     where = f"{address}/{PAGE}?tenant={tenant}&range=30d"
     results: dict[str, Load | Inputs | Soak] = {}
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--headless", "--no-sandbox"])
+    with chromium() as browser:
         with opened(browser) as (page, session):
             results["first load"] = load(page, session, where)
             results["inputs"] = press(page)
@@ -226,7 +223,6 @@ def measure(address: str, tenant: str, soak_seconds: float) -> dict[str, Load | 
         if soak_seconds > 0:
             with opened(browser) as (page, session):
                 results["soak"] = soak(page, session, where, soak_seconds)
-        browser.close()
     return results
 
 

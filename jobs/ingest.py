@@ -118,8 +118,8 @@ class DecodeEvents(ScalarFunction):  # type: ignore[misc]
             version(time, at) if outcome == VALID else 0
             for outcome, time, at in zip(outcomes, received_at, offsets, strict=True)
         ]
-        if self._store:
-            lines = event_lines(columns, partitions, offsets)
+        # A batch may be clock ticks only.
+        if self._store and (lines := event_lines(columns, partitions, offsets)):
             with self._stored.timed(len(lines)):
                 self._sink.write_lines("events", EVENT_ROW, lines, FORMAT)
         refused: list[str | None] = [None] * count

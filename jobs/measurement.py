@@ -54,10 +54,10 @@ def build(t_env: StreamTableEnvironment, options: Options) -> None:
     stages = options.stage_set
     sinks.define(t_env, options)
 
+    store = bool(stages & {Stage.EVENTS, Stage.CAMPAIGN_METRICS, Stage.IDENTITY})
     # Each stage's result becomes a DataStream once, and everything after it branches from there: planning a table
     # twice runs it twice.
     # A view passes the watermarks of its stream on only if it declares a time attribute with SOURCE_WATERMARK().
-    store = bool(stages & {Stage.EVENTS, Stage.CAMPAIGN_METRICS, Stage.IDENTITY})
     with uids.stage(t_env, "ingest"):
         t_env.create_temporary_view(
             "decoded",

@@ -17,6 +17,37 @@ PROBE_CURRENCY = "EUR"
 _EVENT_TYPES = ("touchpoint_interaction", "conversion_event", "campaign_optimization")
 
 
+def probe_envelope(event_id: str, tenant: str, event_type: str) -> Record:
+    """Return the envelope of a probe, to be sent at once or with the times of a plan."""
+    return {
+        "event_id": event_id,
+        "tenant_id": tenant,
+        "event_type": event_type,
+        "event_time": EVENT_TIME,
+        "created_at": CREATED_AT,
+        "source_platform": "probe",
+        "consent": {"marketing": True, "analytics": True, "personalization": True},
+        "identifiers": {},
+        "metadata": {},
+    }
+
+
+def campaign_increment(envelope: Record, campaign: str, **figures: int) -> Record:
+    """Return the record of a campaign's event that adds `figures` (names of the schema's metrics)."""
+    return {
+        "envelope": envelope,
+        "campaign": {"campaign_id": campaign, "name": "Latency probe", "channel": "search"},
+        "metrics": metrics("increment", PROBE_CURRENCY, **figures),
+        "trigger": "manual_trigger",
+        "changes": {
+            "bid_adjustment": None,
+            "audience_targeting": None,
+            "budget_allocation_micros": None,
+            "creative_rotation": None,
+        },
+    }
+
+
 class Probes:
     """Three tagged events before every `every`-th message: touch, conversion, campaign increment of campaign `probe`.
 
@@ -46,17 +77,7 @@ class Probes:
 
     def _records(self, probe: str) -> dict[str, Record]:
         def envelope(event_type: str, part: str) -> Record:
-            return {
-                "event_id": f"{probe}-{part}",
-                "tenant_id": self._tenant,
-                "event_type": event_type,
-                "event_time": EVENT_TIME,
-                "created_at": CREATED_AT,
-                "source_platform": "probe",
-                "consent": {"marketing": True, "analytics": True, "personalization": True},
-                "identifiers": {},
-                "metadata": {"probe": probe},
-            }
+            return probe_envelope(f"{probe}-{part}", self._tenant, event_type) | {"metadata": {"probe": probe}}
 
         journey = {"customer_id": probe, "journey_id": probe, "stage": "purchase"}
         touch, won, step = _EVENT_TYPES
@@ -71,16 +92,7 @@ class Probes:
                 "journey": journey,
                 "conversion": conversion(PROBE_VALUE_MICROS, PROBE_CURRENCY),
             },
-            step: {
-                "envelope": envelope(step, "increment"),
-                "campaign": {"campaign_id": PROBE_CAMPAIGN, "name": "Latency probe", "channel": "search"},
-                "metrics": metrics("increment", PROBE_CURRENCY, clicks=1, cost_micros=PROBE_VALUE_MICROS),
-                "trigger": "manual_trigger",
-                "changes": {
-                    "bid_adjustment": None,
-                    "audience_targeting": None,
-                    "budget_allocation_micros": None,
-                    "creative_rotation": None,
-                },
-            },
+            step: campaign_increment(
+                envelope(step, "increment"), PROBE_CAMPAIGN, clicks=1, cost_micros=PROBE_VALUE_MICROS
+            ),
         }

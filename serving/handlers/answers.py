@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from serving.errors import ServingError
 from serving.handlers.answers_at_hand import AnswersAtHand, Life, aged
 from serving.handlers.last_known import LastKnown
+from serving.handlers.questions import question_of
 from serving.handlers.requests import now_ms
 from serving.live.settled_changes import SETTLED_MS, SettledChanges, Subject
 from serving.queries.answer_cache import Kept
@@ -73,11 +74,6 @@ def until_changed(end_ms: int, subject: Subject) -> Keep:
     """Return for how long figures of a range that ends at `end_ms` may be kept."""
     settled = end_ms < now_ms() - SETTLED_MS
     return Keep(SETTLED_KEPT_MS if settled else LIVE_MS, subject)
-
-
-def question_of(request: Message) -> bytes:
-    """Return a request, which names its tenant, as a key."""
-    return request.DESCRIPTOR.full_name.encode() + b" " + request.SerializeToString(deterministic=True)
 
 
 class Answers:

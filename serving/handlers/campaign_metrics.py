@@ -11,6 +11,7 @@ from tributary.v1 import campaign_metrics_pb2 as campaign_pb
 from serving.errors import invalid
 from serving.handlers.answers import until_changed
 from serving.handlers.local_days import day_end, read_time_zone
+from serving.handlers.questions import question_of
 from serving.handlers.requests import (
     EARLIEST_MS,
     now_ms,
@@ -31,7 +32,7 @@ from serving.handlers.responses import (
     timestamp,
 )
 from serving.handlers.tokens import make_token, read_token
-from serving.handlers.watch import Pace, SharedUpdates, Step, open_watch, question_of, steps
+from serving.handlers.watch import CURSOR, Pace, SharedUpdates, Step, open_watch, steps
 from serving.live.settled_changes import Subject
 from serving.queries.campaign_metrics import Group, Page, Wanted
 from serving.queries.current_windows import Current, Origin
@@ -255,7 +256,7 @@ class CampaignMetricsHandlers:
         asked = campaign_pb.GetCurrentCampaignMetricsRequest(
             tenant_id=request.tenant_id, selection=request.selection, filter=request.filter
         )
-        question = (call.tenant_id, question_of(request))
+        question = (call.tenant_id, question_of(request, CURSOR))
         # A signal comes a moment after its window is stored, so the snapshot may hold windows whose signals are
         # still on their way, and those of the windows before them.
         snapshot: dict[tuple[str, str, str], tuple[int, int]] = {}

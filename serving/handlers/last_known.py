@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tributary.v1 import freshness_pb2
 
 from serving.errors import Reason, ServingError, unavailable
+from serving.handlers.questions import question_of
 from serving.handlers.requests import now_ms
 from serving.handlers.responses import duration, timestamp
 from serving.queries.history import HistoryUnavailable
@@ -62,7 +63,7 @@ class LastKnown:
         Raises:
             ServingError: unavailable, and no answer is kept; or what `compute` raises.
         """
-        key = request.DESCRIPTOR.full_name.encode() + b" " + request.SerializeToString(deterministic=True)
+        key = question_of(request)
         try:
             response = await compute()
         except HistoryUnavailable as error:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from serving.errors import Reason, invalid
+from serving.handlers.questions import without
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -25,11 +26,7 @@ LONGEST_TOKEN = 4_096
 
 
 def _digest(request: Message, leave_out: tuple[str, ...], position: bytes) -> bytes:
-    same = type(request)()
-    same.CopyFrom(request)
-    for field in leave_out:
-        same.ClearField(field)
-    made = hashlib.blake2b(same.SerializeToString(deterministic=True), digest_size=DIGEST_BYTES)
+    made = hashlib.blake2b(without(request, *leave_out).SerializeToString(deterministic=True), digest_size=DIGEST_BYTES)
     made.update(request.DESCRIPTOR.full_name.encode())
     made.update(position)
     return made.digest()

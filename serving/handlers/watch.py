@@ -95,15 +95,6 @@ class SharedUpdates(Generic[M]):
         return held
 
 
-def question_of(request: M) -> bytes:
-    """Return what a stream is asked for, wherever it begins."""
-    same = type(request)()
-    same.CopyFrom(request)
-    for field in CURSOR:
-        same.ClearField(field)
-    return same.DESCRIPTOR.full_name.encode() + b" " + same.SerializeToString(deterministic=True)
-
-
 def open_watch(values: LatestValues[V], request: Message, cursor: str) -> Watch[V]:
     """Return a watch that goes on from a cursor, or from the beginning when it is empty; raises ServingError for a
     wrong cursor."""

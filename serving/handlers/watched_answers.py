@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf import message_factory
 
+from serving.handlers.questions import question_of, without
 from serving.handlers.requests import now_ms
 from serving.handlers.responses import timestamp
 from serving.handlers.tokens import make_token, read_token
@@ -163,12 +164,7 @@ class WatchedAnswers:
 
 def _name(request: Any) -> bytes:
     """Return what a stream is of: its method and request, and with it its tenant."""
-    same = type(request)()
-    same.CopyFrom(request)
-    same.ClearField("resume_cursor")
-    return hashlib.blake2b(
-        request.DESCRIPTOR.full_name.encode() + same.SerializeToString(deterministic=True), digest_size=16
-    ).digest()
+    return hashlib.blake2b(question_of(request, CURSOR), digest_size=16).digest()
 
 
 def _question(shape: Shape, request: Any) -> Any:
@@ -192,15 +188,6 @@ def _digest(message: Any) -> bytes:
     return hashlib.blake2b(message.SerializeToString(deterministic=True), digest_size=DIGEST_BYTES).digest()
 
 
-def _without(answer: Any, *names: str) -> Any:
-    same = type(answer)()
-    same.CopyFrom(answer)
-    for name in names:
-        if name in same.DESCRIPTOR.fields_by_name:
-            same.ClearField(name)
-    return same
-
-
 def _key(shape: Shape, row: Any) -> bytes:
     key: bytes = shape.named(row).SerializeToString(deterministic=True)
     return key
@@ -210,7 +197,7 @@ def _state(shape: Shape, answer: Any) -> State:
     rows = getattr(answer, shape.rows) if shape.rows else ()
     return State(
         {_key(shape, row): _digest(shape.figures(row)) for row in rows},
-        _digest(_without(answer, *NOT_FIGURES, *((shape.rows,) if shape.rows else ()))),
+        _digest(without(answer, *NOT_FIGURES, *((shape.rows,) if shape.rows else ()))),
         answer.freshness.degraded,
     )
 
@@ -219,9 +206,9 @@ def _tell(shape: Shape, response: Any, answer: Any, known: State | None, state: 
     """Put into a response what a client must learn to whom `known` is known."""
     response.freshness.CopyFrom(answer.freshness)
     if known is None:
-        response.snapshot.CopyFrom(_without(answer, "freshness", "next_page_token"))
+        response.snapshot.CopyFrom(without(answer, "freshness", "next_page_token"))
         return
-    response.changes.CopyFrom(_without(answer, "freshness", "next_page_token", shape.rows))
+    response.changes.CopyFrom(without(answer, "freshness", "next_page_token", shape.rows))
     if not shape.rows:
         return
     keyed = ((_key(shape, row), row) for row in getattr(answer, shape.rows))

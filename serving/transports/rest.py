@@ -15,6 +15,7 @@ from starlette.routing import Route, WebSocketRoute
 from tributary.v1 import campaign_metrics_pb2 as campaign_pb
 
 from serving.errors import Reason, ServingError, invalid, to_status
+from serving.handlers.questions import without
 from serving.handlers.requests import now_ms
 from serving.transports.charts import CHARTS, FILTER_OPTIONS, METRICS, POLLED
 from serving.transports.encoded_once import EncodedOnce
@@ -222,11 +223,7 @@ def etag(answer: Message, wanted: str) -> str:
 
 
 def _digest(answer: Message) -> str:
-    same = type(answer)()
-    same.CopyFrom(answer)
-    for name in ("covered_range", "covered_comparison_range", "next_page_token"):
-        if name in same.DESCRIPTOR.fields_by_name:
-            same.ClearField(name)
+    same = without(answer, "covered_range", "covered_comparison_range", "next_page_token")
     same.freshness.ClearField("answered_at")  # type: ignore[attr-defined] # every answer has it
     same.freshness.ClearField("age")  # type: ignore[attr-defined] # as above
     return hashlib.blake2b(same.SerializeToString(deterministic=True), digest_size=12).hexdigest()
