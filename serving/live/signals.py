@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from serving.queries.alerts import AlertRecord
-from serving.queries.attribution import Conversion, ModelCredit, read_touches
+from serving.queries.attribution import Conversion, ModelCredit
 from serving.queries.campaign_metrics import Sums, Window
 
 if TYPE_CHECKING:
@@ -121,10 +121,12 @@ def _touched(touches: list[Any]) -> list[list[Any]]:
 def _model_credit(model: str, touched: list[list[Any]], credit: Any) -> ModelCredit:
     """Join the touches of a conversion with one model's weights and micros for them."""
     try:
-        columns = (*touched, [*map(float, credit["weights"])], [*map(int, credit["credited_micros"])])
-        return ModelCredit(model, "", read_touches(columns))
+        weights, micros = [*map(float, credit["weights"])], [*map(int, credit["credited_micros"])]
     except (TypeError, ValueError, KeyError):
-        raise MalformedSignalError("touches and a model's weights do not fit together") from None
+        raise MalformedSignalError("a model's weights or micros are not numbers") from None
+    if not len(touched[0]) == len(weights) == len(micros):
+        raise MalformedSignalError("touches and a model's weights do not fit together")
+    return ModelCredit(model, "", (*touched, weights, micros))
 
 
 def read_alert(signal: Mapping[str, Any]) -> AlertRecord:

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from serving.queries.time_predicates import moment, since
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from serving.queries.credit_views import CreditFilter
     from serving.queries.history import History
 
 
 class Touch(NamedTuple):
-    """One touch and its share of a conversion. Dozens come with each conversion of a tenant, watched or not, and a
-    tuple is made in a third of the time of a data class."""
+    """One touch and its share of a conversion."""
 
     touchpoint_id: str
     channel: str
@@ -28,11 +27,20 @@ class Touch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ModelCredit:
-    """What one model credits to the touches of a conversion, ordered by time."""
+    """What one model credits to the touches of a conversion.
+
+    `columns` are those of TOUCHES, all of one length. Dozens of touches come with each conversion of a tenant, watched
+    or not: they are made into values when somebody asks.
+    """
 
     model: str
     model_version: str
-    touches: tuple[Touch, ...]
+    columns: Sequence[Sequence[Any]]
+
+    @property
+    def touches(self) -> Iterator[Touch]:
+        """The touches, ordered by time."""
+        return map(Touch._make, zip(*self.columns, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ TOUCHES = """
 `touches.touchpoint_id`, arrayMap(name -> toString(name), `touches.channel`), `touches.campaign_id`,
 arrayMap(moment -> toUnixTimestamp64Milli(moment), `touches.time`), `touches.weight`, `touches.credited_micros`
 """
-"""The columns of a row of credits that `read_touches` reads."""
+"""The columns of a row of credits that are a `Touch` each, by its fields."""
 
 _CONVERSION = f"""
 SELECT conversion_id, toString(conversion_type), toUnixTimestamp64Milli(conversion_time), customer_id, journey_id,
@@ -66,11 +74,6 @@ SELECT conversion_id, toString(conversion_type), toUnixTimestamp64Milli(conversi
 FROM attribution_credits FINAL
 WHERE tenant_id = {{tenant:String}}
 """  # noqa: S608 - built from constants; values are bound
-
-
-def read_touches(columns: Sequence[Sequence[Any]]) -> tuple[Touch, ...]:
-    """Return the touches of a row's columns TOUCHES."""
-    return tuple(map(Touch._make, zip(*columns, strict=True)))
 
 
 def of_conversion(tenant_id: str, conversion_id: str, model: str, time_ms: int | None) -> tuple[str, dict[str, Any]]:
@@ -93,7 +96,7 @@ def _conversions(rows: Sequence[Sequence[Any]]) -> list[Conversion]:
     """Join rows of one conversion and model each, which come one conversion after the other."""
     found: dict[str, Conversion] = {}
     for row in rows:
-        credit = ModelCredit(row[9], row[10], read_touches(row[11:17]))
+        credit = ModelCredit(row[9], row[10], row[11:17])
         known = found.get(row[0])
         found[row[0]] = Conversion(
             conversion_id=row[0],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serving.queries.attribution import TOUCHES, ModelCredit, of_conversion, read_touches
+from serving.queries.attribution import TOUCHES, ModelCredit, of_conversion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +89,7 @@ def _joined(rows: Sequence[Sequence[Any]]) -> list[CreditRevision]:
     """Join rows of one revision and model each, which come one revision after the other."""
     found: dict[int, CreditRevision] = {}
     for row in rows:
-        credit = ModelCredit(row[3], row[4], read_touches(row[5:11]))
+        credit = ModelCredit(row[3], row[4], row[5:11])
         known = found.get(row[0])
         found[row[0]] = CreditRevision(
             revision=row[0],
