@@ -13,11 +13,11 @@ import subprocess
 import sys
 import time
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bench.browser import chromium
+from bench.ingest_counts import read_endpoints
 from bench.pipeline import PROBE_TENANT, summary
 from bench.world.probes import campaign_increment, probe_envelope
 from bench.world.producer import KafkaSender
@@ -54,7 +54,7 @@ def increment(number: int) -> Record:
 
 def measure(chosen: argparse.Namespace) -> dict[str, object]:
     """Run one load and return how long each number took, and how many were never shown."""
-    ends = json.loads(Path(chosen.endpoints).read_text(encoding="utf-8"))
+    ends = read_endpoints(chosen.endpoints)
     encoder = EventEncoder(open_registry(urlsplit(ends["schema_registry"]).path))
     sender = KafkaSender(ends["kafka"], Topics().events)
     command = [sys.executable, "-m", "bench.world", "produce", "--bootstrap", ends["kafka"], "--rate", str(chosen.rate)]

@@ -14,14 +14,12 @@ import json
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-import clickhouse_connect
 import grpc
 
 import serving  # noqa: F401 - puts the generated messages on the path
+from bench.ingest_counts import counts_of, read_endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +28,6 @@ PROBE_TENANT = "tenant-01"  # the simulator sends its probes as the first tenant
 PROBE_EVERY_MS = 1_000  # one second's window apart, so that each probe is the newest of some window
 SETTLE_SECONDS = 60.0
 SAMPLE_SECONDS = 5.0
-STORED = "SELECT sum(events) FROM ingest_counts FINAL WHERE outcome = {outcome:String}"
 
 
 @dataclass
@@ -88,13 +85,8 @@ def summary(latencies: Sequence[float]) -> dict[str, float]:
 
 async def measure(chosen: argparse.Namespace) -> dict[str, Any]:
     """Run one load and return its figures."""
-    ends = json.loads(Path(chosen.endpoints).read_text(encoding="utf-8"))
-    at = urlsplit(ends["clickhouse"])
-    clickhouse = clickhouse_connect.get_client(host=at.hostname, port=at.port, database=chosen.database)
-
-    def stored(outcome: str) -> int:
-        return int(clickhouse.query(STORED, parameters={"outcome": outcome}).result_rows[0][0] or 0)
-
+    ends = read_endpoints(chosen.endpoints)
+    stored = counts_of(ends, chosen.database)
     before = {outcome: stored(outcome) for outcome in ("valid", "accepted", "quarantined")}
     command = [sys.executable, "-m", "bench.world", "produce", "--bootstrap", ends["kafka"], "--rate", str(chosen.rate)]
     command += ["--seconds", str(chosen.seconds), "--probe-every", str(PROBE_EVERY_MS)]
