@@ -52,7 +52,7 @@ $(STAMPS)/env-%: requirements/%.lock | $(STAMPS)/toolchain $(UV)
 
 # The indexes and link folders of the machine that locks stay out of the lock files.
 lock: | $(UV) ## Write requirements/*.lock anew from requirements/*.in
-	@for name in jobs serving; do \
+	@for name in jobs serving bench; do \
 		env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(UV) pip compile -q --no-config --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 			requirements/$$name.in -o requirements/$$name.lock; \
@@ -141,7 +141,7 @@ conformance: proto $(CONFORMANCE) ## Run the Connect conformance suite against t
 		--mode server --conf tests/conformance/suite.yaml --skip @tests/conformance/skipped.txt --known-failing @tests/conformance/known_failing.txt \
 		--known-flaky @tests/conformance/known_flaky.txt --parallel 2 --max-servers 1
 
-bench: ready ## Run the benchmarks
+bench: ready $(STAMPS)/env-bench ## Run the benchmarks and write docs/benchmarks.md; on a machine that does nothing else
 	@exec $(SERVING) -m bench
 .PHONY: faults
 faults: ready ## Put faults into a stack of its own, judged by the oracle; FAULTS='--seed 7 --minutes 60', --help for more
