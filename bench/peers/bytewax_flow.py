@@ -1,4 +1,4 @@
-"""The shared part in Bytewax, with its recovery store. Run by `bench/peers/python_workers.py`, a process per core."""
+"""The shared part in Bytewax, with its recovery store. Run by `bench/peers/engines.py`, a process per core."""
 
 from __future__ import annotations
 

@@ -6,23 +6,22 @@ import json
 import os
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bench.peers import measured_run
+from bench.peers import measured_run, tributary
 from bench.peers.events import FLAT, SHARED, read_windows
+from bench.peers.measured_run import BENCH_PYTHON
 from local.config import HOST, REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from bench.peers.events import Events
+    from bench.peers.events import Events, Windows
     from bench.peers.measured_run import Cost
 
-Windows = dict[tuple[str, int], tuple[int, ...]]
 _JOBS = str(REPOSITORY / ".venv" / "jobs" / "bin" / "python")
-_BENCH = str(REPOSITORY / ".venv" / "bench" / "bin" / "python")
 # Far beyond the slowest, which does some thousand events a second.
 _LIMIT_SECONDS = 900.0
 # Seconds between two durable snapshots: as often as the pipeline checkpoints.
@@ -31,11 +30,11 @@ _SNAPSHOT_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One size of the events, and where a run may write."""
+    """One size of the events, the windows that are right for it, and where a run may write."""
 
     bootstrap: str
-    prefix: str
     events: Events
+    right: Windows
     folder: Path
     processes: int
 
@@ -77,9 +76,25 @@ def flink_datastream(task: Task) -> tuple[Cost, Windows]:
     return cost, read_windows([file for file in (task.folder / "windows").rglob("*") if file.is_file()])
 
 
+def tributary_steps(task: Task) -> tuple[Cost, Windows]:
+    """Run the pipeline's own steps without its sinks."""
+    cost = _flink(task, "bench.peers.tributary_steps", "")
+    return cost, read_windows([file for file in (task.folder / "windows").rglob("*") if file.is_file()])
+
+
+def tributary_windows(task: Task) -> tuple[Cost, Windows]:
+    """Run the pipeline with events and windows stored."""
+    return tributary.run(task, tributary.WINDOWS_ALONE)
+
+
+def tributary_all(task: Task) -> tuple[Cost, Windows]:
+    """Run the whole pipeline."""
+    return tributary.run(task, tributary.ALL_STAGES)
+
+
 def quix(task: Task) -> tuple[Cost, Windows]:
     """Run Quix Streams, a process per core."""
-    commands = [(_BENCH, "-m", "bench.peers.quix_worker")] * task.processes
+    commands = [(BENCH_PYTHON, "-m", "bench.peers.quix_worker")] * task.processes
     return _workers(task, commands)
 
 
@@ -87,11 +102,11 @@ def bytewax(task: Task) -> tuple[Cost, Windows]:
     """Run Bytewax, a process per core."""
     recovery = task.folder / "recovery"
     recovery.mkdir()
-    measured_run.check_output((_BENCH, "-m", "bytewax.recovery", str(recovery), str(task.processes)))
+    measured_run.check_output((BENCH_PYTHON, "-m", "bytewax.recovery", str(recovery), str(task.processes)))
     addresses = ";".join(f"{HOST}:{port}" for port in _free_ports(task.processes))
     commands = [
         (
-            *(_BENCH, "-m", "bytewax.run", "bench.peers.bytewax_flow:flow", "-i", str(number), "-a", addresses),
+            *(BENCH_PYTHON, "-m", "bytewax.run", "bench.peers.bytewax_flow:flow", "-i", str(number), "-a", addresses),
             *("-r", str(recovery), "-s", str(_SNAPSHOT_SECONDS), "-b", "0"),
         )
         for number in range(task.processes)
@@ -102,9 +117,16 @@ def bytewax(task: Task) -> tuple[Cost, Windows]:
 ENGINES = (
     Engine("ClickHouse INSERT … SELECT", "deduplicates and sums a decoded file: the limit", clickhouse_limit),
     Engine("Flink SQL in the JVM", "deduplicates and sums decoded lines: the bound", flink_sql_jvm),
+    Engine("Tributary, the shared part", "the shared part: the job's own steps, windows in files", tributary_steps),
     Engine("Quix Streams", "the shared part; RocksDB and changelog topics, a process per core", quix),
     Engine("Bytewax", "the shared part; recovery store, a process per core", bytewax),
-    Engine("PyFlink per event", "the shared part; DataStream state and windows, process mode", flink_datastream, True),
+    Engine("PyFlink per event", "the shared part; DataStream state and windows", flink_datastream, slow=True),
+    Engine(
+        "Tributary, events and windows",
+        "the shared part, minutes and roll-ups; all stored in ClickHouse, windows in Redis and Kafka",
+        tributary_windows,
+    ),
+    Engine("Tributary, end to end", "all of that, attribution, alerts, counts, quarantine", tributary_all),
 )
 
 
@@ -113,20 +135,28 @@ def _single(task: Task, command: tuple[str, ...]) -> Cost:
 
 
 def _flink(task: Task, module: str, topic: str) -> Cost:
-    arguments = (task.bootstrap, f"{task.prefix}{topic}", str(task.folder), str(task.processes))
+    arguments = (task.bootstrap, f"{task.events.prefix}{topic}", str(task.folder), str(task.processes))
     return _single(task, (_JOBS, "-m", module, *arguments))
 
 
 def _workers(task: Task, commands: Sequence[tuple[str, ...]]) -> tuple[Cost, Windows]:
     shared = {
         "PEER_BOOTSTRAP": task.bootstrap,
-        "PEER_TOPIC": f"{task.prefix}{SHARED}",
+        "PEER_TOPIC": f"{task.events.prefix}{SHARED}",
         "PEER_OUT": str(task.folder),
-        "PEER_GROUP": f"{task.prefix}{os.getpid()}",
+        "PEER_GROUP": f"{task.events.prefix}{os.getpid()}",
     }
     environments = [shared | {"PEER_WORKER": str(number)} for number in range(len(commands))]
     cost = measured_run.run(commands, environments, task.folder / "log", _LIMIT_SECONDS)
-    return cost, read_windows(sorted(task.folder.glob("windows-*.jsonl")))
+    # Seconds of waiting for partitions and, at the end, for more messages are no work.
+    seconds = span([json.loads(file.read_text(encoding="utf-8")) for file in task.folder.glob("progress-*.json")])
+    return replace(cost, wall=seconds), read_windows(sorted(task.folder.glob("windows-*.jsonl")))
+
+
+def span(progress: Sequence[Mapping[str, float]]) -> float:
+    """Return the seconds from the first message of any worker to the last; a worker without messages has none."""
+    worked = [one for one in progress if one["messages"]]
+    return max(one["last"] for one in worked) - min(one["first"] for one in worked)
 
 
 def _free_ports(number: int) -> list[int]:

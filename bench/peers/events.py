@@ -17,7 +17,7 @@ import io
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -36,6 +36,9 @@ from connectors.schema_registry import open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+Windows = dict[tuple[str, int], tuple[int, ...]]
+"""Windows by campaign key and start (UTC ms): impressions, clicks, conversions, cost, revenue (micros), events."""
 
 SHARED, FLAT = "shared", "flat"
 PARTITIONS = 8
@@ -56,12 +59,27 @@ _SCHEMAS = str(Path(__file__).resolve().parents[2] / "avro")
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """What was made: the record file, the decoded file, and how many messages and valid ones there are."""
+    """One size of the events; its files are in `folder`, its topics have the prefix."""
 
-    record: Path
-    parquet: Path
+    folder: Path
+    prefix: str
     messages: int
     valid: int
+
+    @property
+    def record(self) -> Path:
+        """The record file."""
+        return self.folder / f"{self.prefix}events.jsonl"
+
+    @property
+    def parquet(self) -> Path:
+        """What is valid, decoded."""
+        return self.folder / f"{self.prefix}flat.parquet"
+
+    @property
+    def windows(self) -> Path:
+        """The windows that the oracle computes, as lines."""
+        return self.folder / f"{self.prefix}windows.jsonl"
 
 
 def make(folder: Path, count: int, bootstrap: str, prefix: str) -> Events:
@@ -71,12 +89,12 @@ def make(folder: Path, count: int, bootstrap: str, prefix: str) -> Events:
         RuntimeError: a message was not acknowledged in time.
         subprocess.CalledProcessError: the simulator refused its options.
     """
-    record = folder / f"{prefix}events.jsonl"
-    command = [sys.executable, "-m", "bench.world", "write", "--out", str(record), "--count", str(count)]
+    made = Events(folder, prefix, count, 0)
+    command = [sys.executable, "-m", "bench.world", "write", "--out", str(made.record), "--count", str(count)]
     command += ["--rate", _RATE, "--seed", "1", "--tenants", "20", "--faults", _FAULTS, "--disorder-ms", _DISORDER_MS]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     _create_topics(bootstrap, prefix)
-    return _fill(record, folder / f"{prefix}flat.parquet", bootstrap, prefix)
+    return _fill(made, bootstrap)
 
 
 def _create_topics(bootstrap: str, prefix: str) -> None:
@@ -120,15 +138,15 @@ class _Sender:
             self.failed.append(str(error))
 
 
-def _fill(record: Path, parquet: Path, bootstrap: str, prefix: str) -> Events:
+def _fill(made: Events, bootstrap: str) -> Events:
     sender = _Sender(bootstrap)
     decoder = SharedDecoder()
-    pipeline, shared, flat = Topics(prefix).events, f"{prefix}{SHARED}", f"{prefix}{FLAT}"
+    pipeline, shared, flat = Topics(made.prefix).events, f"{made.prefix}{SHARED}", f"{made.prefix}{FLAT}"
     messages = valid = latest = 0
     kinds = [pa.string()] * 3 + [pa.int64()] * 6
     schema = pa.schema(list(zip(_FLAT_COLUMNS, kinds, strict=True)))
-    with pq.ParquetWriter(parquet, schema) as writer:
-        for lines in _chunks(record):
+    with pq.ParquetWriter(made.parquet, schema) as writer:
+        for lines in _chunks(made.record):
             rows = []
             for line in lines:
                 tenant, value, at = line["key"], base64.b64decode(line["value_b64"]), line["produced_at"]
@@ -147,7 +165,7 @@ def _fill(record: Path, parquet: Path, bootstrap: str, prefix: str) -> Events:
         sender.send(shared, value, event[2], partition, event[3])
         sender.send(flat, _csv_line(event), event[2], partition, event[3])
     sender.finish()
-    return Events(record, parquet, messages, valid)
+    return replace(made, messages=messages, valid=valid)
 
 
 def _placed(tenant: str, value: bytes, at_ms: int, event: Event | None) -> tuple[str, int, int]:
@@ -207,13 +225,13 @@ def _closing(at_ms: int) -> Iterator[tuple[bytes, Event]]:
         yield value, next(iter(decoder.decode([value], [at_ms])))
 
 
-def read_windows(files: list[Path]) -> dict[tuple[str, int], tuple[int, ...]]:
-    """Return the windows of output files, by campaign key and start.
+def read_windows(files: list[Path]) -> Windows:
+    """Return the windows of output files.
 
     Raises:
         ValueError: a window was written twice.
     """
-    found: dict[tuple[str, int], tuple[int, ...]] = {}
+    found: Windows = {}
     for file in files:
         for line in file.read_text(encoding="utf-8").splitlines():
             key, start, *sums = json.loads(line)

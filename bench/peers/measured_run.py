@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from local.process import ProcessRecord
 
+BENCH_PYTHON = str(REPOSITORY / ".venv" / "bench" / "bin" / "python")
+
 # Ticks of the kernel's accounting a second; fixed on Linux.
 _TICKS = 100
 _SAMPLE_SECONDS = 0.2
