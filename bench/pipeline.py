@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PROBE_TENANT = "tenant-01"  # the simulator sends its probes as the first tenant
-PROBE_EVERY_MS = 1_000  # one second's window apart, so that each probe is the newest of some window
+# More than a second apart, so that each probe is the newest of some window, and not a whole number of them: an event
+# waits for the end of its window, which is up to a second more or less by the moment at which it comes.
+PROBE_EVERY_MS = 1_037
 SETTLE_SECONDS = 60.0
 SAMPLE_SECONDS = 5.0
 

@@ -23,6 +23,7 @@ from connectors.clickhouse.recompute import (
     roll_up,
 )
 from connectors.redis.cache import Cache, campaign_key
+from jobs.batches import batches_up_to
 from jobs.workers import cache, clickhouse_sink, milliseconds, sink_metrics
 from udfs.kpi import kpis
 
@@ -75,6 +76,8 @@ UNION ALL SELECT JSON_QUERY(line, '$.campaign'), CAST(JSON_VALUE(line, '$.second
 """  # noqa: S608 - built from the constants above
 """Each second of a campaign that late events came for, once a second: when a whole stream is late, as after an outage
 of the producers, its revisions cost no more than its windows do. And those that lost a copy of an event."""
+CLOSED_WINDOWS_MS = 50
+"""Windows close once a second, all of them at once: their batch is whole when it begins, and need not wait for more."""
 REVISIONS = "SELECT JSON_VALUE(request, '$[2]') AS tenant_id, revise(request) AS signal FROM revision_requests"
 
 
@@ -290,7 +293,9 @@ def measure(t_env: StreamTableEnvironment, options: Options, out: StatementSet) 
         t_env.create_temporary_function(
             name, udf(function(options), result_type=DataTypes.STRING(), func_type="pandas")
         )
-    t_env.create_temporary_view("windows", t_env.to_data_stream(t_env.sql_query(WINDOWS)))
+    with batches_up_to(t_env, CLOSED_WINDOWS_MS):
+        windows = t_env.to_data_stream(t_env.sql_query(WINDOWS))
+    t_env.create_temporary_view("windows", windows)
     # The watermark is for the empty minutes that the alerts fill in: a minute's row comes before the watermark that
     # closed it.
     t_env.create_temporary_view(

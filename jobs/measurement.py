@@ -20,6 +20,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import Schema, StreamTableEnvironment
 
 from jobs import alerts, campaign_metrics, clock, counts, duplicates, identity, ingest, journeys, late, sinks, uids
+from jobs.batches import set_batches
 from jobs.options import Options, Stage, parse
 
 if TYPE_CHECKING:
@@ -41,11 +42,7 @@ def table_environment(env: StreamExecutionEnvironment, options: Options) -> Stre
     config.set("table.exec.state.ttl", f"{options.dedup_hours} h")
     config.set("table.exec.uid.generation", "ALWAYS")
     config.set("table.local-time-zone", "UTC")
-    # A batch crosses to Python when it is full or this old: worth the crossing, and short enough for three crossings
-    # in a row to stay well below a second.
-    config.set("python.fn-execution.bundle.time", "300")
-    config.set("python.fn-execution.bundle.size", "10000")
-    config.set("python.fn-execution.arrow.batch.size", "10000")
+    set_batches(t_env)
     return t_env
 
 
