@@ -1,6 +1,6 @@
 """The clock stage.
 
-A source of moments, and a tick for every quiet partition at each of them. It is a pipeline of its own in the job.
+At each moment, a tick for every partition that is quiet. It is a pipeline of its own in the job.
 """
 
 from __future__ import annotations
@@ -8,26 +8,41 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyflink.common import Types
-from pyflink.datastream.functions import MapFunction
+from pyflink.datastream.functions import KeyedProcessFunction
 from pyflink.table import DataTypes, Schema, TableDescriptor
 
 from connectors.kafka.topics import Topics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pyflink.common import Row
     from pyflink.datastream.functions import RuntimeContext
     from pyflink.table import StatementSet, StreamTableEnvironment
 
     from jobs.options import Options
 
+# How far ahead moments are planned, ms: twice as far as the next call is away, so that a late one leaves no gap.
+AHEAD_MS = 2_000
 
-class TickClock(MapFunction):  # type: ignore[misc]
-    """At each moment, append a clock tick to the quiet partitions; returns the number of ticks."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
+def moments(now_ms: int, every_ms: int) -> range:
+    """Return the moments (UTC ms) after `now_ms` within AHEAD_MS: the whole multiples of `every_ms`.
+
+    Seconds begin at one of them, which is when a window waits for its watermark.
+    """
+    first = now_ms - now_ms % every_ms + every_ms
+    return range(first, now_ms + AHEAD_MS + 1, every_ms)
+
+
+class TickClock(KeyedProcessFunction):  # type: ignore[misc]
+    """Called about once a second. At each moment, append a clock tick to the quiet partitions; emits their number."""
+
+    def __init__(self, bootstrap: str, topic: str, every_ms: int) -> None:
         """Keep the address; the connection is opened in the worker."""
         self._bootstrap = bootstrap
         self._topic = topic
+        self._every_ms = every_ms
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Prepare the clock."""
@@ -35,9 +50,16 @@ class TickClock(MapFunction):  # type: ignore[misc]
 
         self._clock = Clock(self._bootstrap, self._topic)
 
-    def map(self, value: Row) -> int:
+    def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[int]:
+        """Set the timers of the next moments; one that is set already stays one."""
+        timers = ctx.timer_service()
+        for moment in moments(timers.current_processing_time(), self._every_ms):
+            timers.register_processing_time_timer(moment)
+        return iter(())
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[int]:
         """Look at the partitions once."""
-        return self._clock.tick()
+        yield self._clock.tick()
 
     def close(self) -> None:
         """Close the connections."""
@@ -46,16 +68,19 @@ class TickClock(MapFunction):  # type: ignore[misc]
 
 def tick(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> None:
     """Add the clock."""
+    # The generator sends the rows of a second at its beginning, all at once: the moments within it are timers.
     t_env.create_temporary_table(
-        "moments",
+        "seconds",
         TableDescriptor.for_connector("datagen")
         .schema(Schema.new_builder().column("n", DataTypes.INT()).build())
-        .option("rows-per-second", str(max(1, 1000 // options.clock_tick_ms)))
+        .option("rows-per-second", "1")
         .build(),
     )
+    clock = TickClock(options.kafka_bootstrap, Topics(options.topic_prefix).events, options.clock_tick_ms)
     ticks = (
-        t_env.to_data_stream(t_env.from_path("moments"))
-        .map(TickClock(options.kafka_bootstrap, Topics(options.topic_prefix).events), output_type=Types.INT())
+        t_env.to_data_stream(t_env.from_path("seconds"))
+        .key_by(lambda _: 0, key_type=Types.INT())
+        .process(clock, output_type=Types.INT())
         .set_parallelism(1)
         .name("Tick the clock of quiet partitions")
         .uid("clock")
