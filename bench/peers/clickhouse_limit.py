@@ -12,7 +12,7 @@ from typing import Any
 
 from chdb import session
 
-from bench.peers.shared_part import STEP_MS, WINDOW_MS, window_line
+from bench.peers.shared_part import STEP_MS, WINDOW_MS, Progress, window_line
 
 _SUMS = ("impressions", "clicks", "conversions", "cost_micros", "revenue_micros")
 
@@ -28,11 +28,15 @@ def main(file: Path, folder: Path, threads: int) -> None:
     )
     summed = ", ".join(f"sum({name})" for name in _SUMS)
     starts = f"arrayMap(i -> intDiv(event_time, {STEP_MS}) * {STEP_MS} - i * {STEP_MS}, range({WINDOW_MS // STEP_MS}))"
+    progress = Progress()
+    progress.note(0)
     engine.query(
         f"INSERT INTO bench.windows SELECT campaign, start, {summed}, count() FROM "  # noqa: S608 - constants
         f"(SELECT * FROM file('{file}', Parquet) LIMIT 1 BY tenant_id, event_id) "
         f"ARRAY JOIN {starts} AS start WHERE campaign <> '' GROUP BY campaign, start SETTINGS max_threads = {threads}"
     )
+    progress.note(1)
+    progress.write(folder / "progress-0.json")
     rows = engine.query("SELECT * FROM bench.windows", "JSONCompactEachRow").bytes().decode().splitlines()
     with (folder / "windows.jsonl").open("w", encoding="utf-8") as out:
         for row in rows:

@@ -79,4 +79,5 @@ def write(rows: Sequence[Row]) -> None:
     result = merged(known, rows, machine(), time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime()))
     FIGURES.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), BEGIN, END, table(result)), encoding="utf-8")
-    check_output((BENCH_PYTHON, "-m", "bench.peers.plot", str(FIGURES), str(PAGE.with_suffix(".svg"))))
+    if any(row["events_per_second"] for row in result["rows"]):
+        check_output((BENCH_PYTHON, "-m", "bench.peers.plot", str(FIGURES), str(PAGE.with_suffix(".svg"))))

@@ -71,6 +71,8 @@ def main(bootstrap: str, prefix: str, folder: Path, parallelism: int) -> None:
         stages=Stage.CAMPAIGN_METRICS.value,
         start=Start.EARLIEST.value,
         watermark_delay_ms=DISORDER_MS,
+        # A source that waits for cold workers is not idle, and no later step makes good what the other one passed by.
+        idle_timeout_ms=600_000,
     )
     env = StreamExecutionEnvironment.get_execution_environment(configuration)
     t_env = Bounded(table_environment(env, options)._j_tenv)  # noqa: SLF001 - PyFlink makes one of its own class only
