@@ -61,10 +61,6 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         if not asked.folder:
             shutil.rmtree(folder, ignore_errors=True)
-    for row in rows:
-        print(results.line(row))
-    if asked.write and not asked.check:
-        results.write(rows)
     return 1 if any(row.error for row in rows) else 0
 
 
@@ -91,6 +87,9 @@ def _measure_all(asked: argparse.Namespace, chosen: tuple[Engine, ...], folder: 
                 for prefix in (SMALL, SMALL if asked.check else MIDDLE if engine.slow else LARGE)
             )
             rows.append(measure(engine, small, None if asked.check else large))
+            print(results.line(rows[-1]), flush=True)
+            if asked.write and not asked.check:
+                results.write(rows[-1:])
             shutil.rmtree(runs, ignore_errors=True)
     finally:
         stack.down()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bench.peers import results
 from bench.peers.comparison import Row, differences, measure, slope
-from bench.peers.engines import Engine, Task, span
+from bench.peers.engines import ENGINES, Engine, Task, span
 from bench.peers.events import CLOSING_TENANT, Events, read_windows
 from bench.peers.measured_run import Cost, PeerError
 from bench.peers.shared_part import window_line
@@ -124,3 +125,9 @@ def test_the_table_tells_equal_from_failed() -> None:
     lines = results.table(results.merged({}, rows, MACHINE, "2026-01-01T00:00Z")).splitlines()
     assert "| a | everything | 20,000 and 1,000,000 | 12,346 | 40.0 | 2 equal |" in lines
     assert "| b | everything | 20,000 and 1,000,000 |  |  | **differ or failed** |" in lines
+
+
+def test_the_page_is_written_from_the_file() -> None:
+    figures: dict[str, Any] = json.loads(results.FIGURES.read_text(encoding="utf-8"))
+    assert results.table(figures) in results.PAGE.read_text(encoding="utf-8")
+    assert {one["name"] for one in figures["rows"]} <= {one.name for one in ENGINES}
