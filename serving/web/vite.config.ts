@@ -1,45 +1,64 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
 
-/** What the page needs before its first script has run: the theme under a name that a browser may keep for good, and the code of the
- * widgets fetched beside that of the frame instead of after it. */
+const digest = (content: string) => createHash("sha256").update(content).digest("hex");
+
+// Run before the page is painted: in `src/head/`, one file in the build.
+const HEAD = ["missing-files", "theme"].map((name) => `/src/head/${name}.js`);
+
+/** What the page needs before its first script has run: the scripts of its head under a name that a browser may keep for good, and the code
+ * of the widgets fetched beside that of the frame instead of after it. */
 function headOfPage(): Plugin {
   return {
     name: "head-of-page",
     apply: "build",
+    // Before the scripts are taken for modules: these run at once.
+    transformIndexHtml: {
+      order: "pre",
+      handler: (page) => HEAD.reduce((left, file) => left.replace(new RegExp(`\\s*<script src="${file}"></script>`), ""), page),
+    },
     writeBundle: {
       // Before the files are listed and compressed.
       order: "pre",
       handler({ dir = "dist" }, bundle) {
-        const theme = readFileSync(join(dir, "theme.js"));
-        const name = `/assets/theme-${createHash("sha256").update(theme).digest("hex").slice(0, 8)}.js`;
-        renameSync(join(dir, "theme.js"), join(dir, name));
+        const script = HEAD.map((file) => readFileSync(`.${file}`, "utf8")).join("");
+        const name = `/assets/head-${digest(script).slice(0, 8)}.js`;
+        writeFileSync(join(dir, name), script);
         const names = Object.keys(bundle).filter((file) => /^assets\/widgets-[^/]*\.(js|css)$/.test(file));
         if (names.length !== 2) throw new Error("the build has not one script and one style sheet of widgets: see codeSplitting");
         const links = names.map((file) => `<link rel="${file.endsWith(".css") ? "stylesheet" : "modulepreload"}" crossorigin href="/${file}">\n`);
-        const page = join(dir, "index.html");
-        writeFileSync(page, readFileSync(page, "utf8").replace("/theme.js", name).replace("</head>", `${links.join("  ")}  </head>`));
+        const path = join(dir, "index.html");
+        const page = readFileSync(path, "utf8").replace("</title>", `</title>\n    <script src="${name}"></script>`);
+        writeFileSync(path, page.replace("</head>", `${links.join("  ")}  </head>`));
       },
     },
   };
 }
 
-/** Writes `service-worker.js` with the list of files of this build, which is what the worker keeps for offline use. */
+/** Writes `service-worker.js` with what it must know of this build: its files, its page, and the paths at which that is shown. */
 function serviceWorker(): Plugin {
   return {
     name: "service-worker",
     apply: "build",
     writeBundle({ dir = "dist" }) {
       // What was written, not what was planned: chunks that held only styles are not. Of the font only the Latin files are kept.
-      const files = readdirSync(join(dir, "assets")).filter((name) => !name.endsWith(".woff2") || /inter-latin(-ext)?-wght/.test(name));
-      const version = createHash("sha256").update(files.sort().join("\n")).digest("hex").slice(0, 12);
-      const names = JSON.stringify(files.map((name) => `/assets/${name}`));
-      const head = `const VERSION = ${JSON.stringify(version)};\nconst FILES = ${names};\n`;
-      writeFileSync(join(dir, "service-worker.js"), head + readFileSync("src/offline/service-worker.js", "utf8"));
+      const assets = readdirSync(join(dir, "assets")).filter((name) => !name.endsWith(".woff2") || /inter-latin(-ext)?-wght/.test(name));
+      const files = ["/favicon.svg", ...assets.sort().map((name) => `/assets/${name}`)];
+      const pageDigest = digest(readFileSync(join(dir, "index.html"), "utf8"));
+      const paths = [...readFileSync("src/routes.tsx", "utf8").matchAll(/ path: "\/([^"/]*)/g)].map(([, first]) => first);
+      if (!paths.includes("executive")) throw new Error("the paths of the pages were not found in src/routes.tsx");
+      const known = {
+        RELEASE: digest([pageDigest, ...files].join("\n")).slice(0, 12),
+        PAGE_DIGEST: pageDigest,
+        PAGES: [...new Set(paths)],
+        FILES: files,
+      };
+      const head = Object.entries(known).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};\n`);
+      writeFileSync(join(dir, "service-worker.js"), head.join("") + readFileSync("src/offline/service-worker.js", "utf8"));
     },
   };
 }

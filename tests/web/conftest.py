@@ -33,6 +33,8 @@ PREFERENCES = {
 }
 # The rules of axe-core up to WCAG 2.2 AA whose outcome depends on colours.
 COLOUR_RULES = ["color-contrast", "link-in-text-block"]
+# How Chromium writes down that a request of the page or of its worker failed.
+NO_ANSWER = r"Failed to load resource|net::ERR|error occurred when fetching the script"
 CHROMIUM = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 CHROMIUM += ["--disable-component-update", "--disable-sync"]
 
@@ -154,7 +156,7 @@ class Dashboard:
 
     def _note(self, message) -> None:
         # A call that the server refuses or that does not arrive is logged by the browser; the page says it in words.
-        if message.type == "error" and not re.search(r"Failed to load resource|net::ERR", message.text):
+        if message.type == "error" and not re.search(NO_ANSWER, message.text):
             self.errors.append(message.text)
 
     def open(self, template: str, **search: str) -> None:

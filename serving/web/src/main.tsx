@@ -8,6 +8,7 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 import { keepLastKnown, queryClient, readLastKnown } from "./data/last-known";
 import { loadWords, locale } from "./language/words";
+import { keepFiles } from "./offline/keep-files";
 import { router } from "./routes";
 
 const place = document.getElementById("root");
@@ -38,9 +39,4 @@ createRoot(place).render(
   </StrictMode>,
 );
 
-// After the page is shown: the worker only keeps files for the time without a network.
-if (import.meta.env.PROD && "serviceWorker" in navigator) {
-  const keepFiles = () => void navigator.serviceWorker.register("/service-worker.js").catch(() => undefined);
-  if (document.readyState === "complete") keepFiles();
-  else window.addEventListener("load", keepFiles);
-}
+if (import.meta.env.PROD) keepFiles();

@@ -117,6 +117,8 @@ export const english = {
     roles: { admin: "Administrator", cmo: "CMO", marketing_director: "Marketing director", marketing_analyst: "Marketing analyst", viewer: "Viewer", service_account: "Program" } as Record<string, string>,
     notThisPage: "This dashboard is not part of your role.",
     goToYours: (name: string) => `Go to ${name}`,
+    newerRelease: "A newer version of this page is there.",
+    loadNewerRelease: "Load it",
   },
   palette: {
     search: "Search the commands",

@@ -118,6 +118,8 @@ export const german: Words = {
     roles: { admin: "Verwaltung", cmo: "CMO", marketing_director: "Marketingleitung", marketing_analyst: "Marketinganalyse", viewer: "Lesend", service_account: "Programm" },
     notThisPage: "Dieses Dashboard gehört nicht zu Ihrer Rolle.",
     goToYours: (name) => `Zu ${name}`,
+    newerRelease: "Es gibt eine neuere Version dieser Seite.",
+    loadNewerRelease: "Laden",
   },
   palette: {
     search: "Befehle durchsuchen",

@@ -16,6 +16,7 @@ import { LAST_TENANT, REFRESHES, useChangeSearch, useDashboardState, type Refres
 import { useUndoKeys } from "../filters/undo";
 import { ConnectionStatus } from "./connection-status";
 import { useGoKeys } from "./go-keys";
+import { NewerRelease } from "./newer-release";
 import { SignIn } from "./sign-in";
 import { RightsContext, rightsOf, useRights } from "../data/rights";
 import { chooseLanguage, language, LANGUAGES, words, type Language } from "../language/words";
@@ -86,6 +87,7 @@ export function Layout() {
                 <ConnectionStatus />
                 <RefreshPicker byTemplate={template.refresh} />
               </div>
+              <NewerRelease />
               <FilterBar campaigns={template.path !== "/platform"} />
             </header>
             <main id="content" ref={content} tabIndex={-1}>

@@ -1,4 +1,4 @@
-/** Light, dark, high contrast, or as the system says. The choice is kept in the browser; public/theme.js applies it before the first
+/** Light, dark, high contrast, or as the system says. The choice is kept in the browser; src/head/theme.js applies it before the first
  * paint. */
 import { useSyncExternalStore } from "react";
 
