@@ -36,6 +36,7 @@ NEEDED: Mapping[str, Permission] = MappingProxyType(
         f"{_V1}.AttributionService.GetAttributionSummary": Permission.VIEW_ATTRIBUTION,
         f"{_V1}.AttributionService.CompareAttribution": Permission.VIEW_ATTRIBUTION,
         f"{_V1}.JourneyService.GetFunnel": Permission.VIEW_ATTRIBUTION,
+        f"{_V1}.JourneyService.ListPlaces": Permission.VIEW_ATTRIBUTION,
         f"{_V1}.JourneyService.ListJourneys": Permission.VIEW_DETAIL,
         f"{_V1}.JourneyService.GetJourney": Permission.VIEW_DETAIL,
         f"{_V1}.AttributionService.ListConversions": Permission.VIEW_DETAIL,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_JOURNEYS, MOST_JOURNEYS = 100, 1_000
 DEFAULT_EVENTS, MOST_EVENTS = 200, 1_000
+DEFAULT_PLACES, MOST_PLACES = 250, 1_000
 PAGING = ("page_token", "page_size")
 
 _STAGES = {stage: journeys_pb.JourneyStage.Value(f"JOURNEY_STAGE_{stage.upper()}") for stage in STAGES}
@@ -176,3 +177,23 @@ class JourneyHandlers:
             )
 
         return await self._answers.answer(request, call, journeys_pb.GetJourneyResponse, compute, LIVE)
+
+    async def list_places(self, request: journeys_pb.ListPlacesRequest, call: Call) -> journeys_pb.ListPlacesResponse:
+        """Where the journeys of a range began."""
+        size = page_size(request.page_size, DEFAULT_PLACES, MOST_PLACES)
+        start, end = read_range(request.range)
+
+        async def compute() -> journeys_pb.ListPlacesResponse:
+            found = await self._queries.places(call.tenant_id, start, end, size, call.query_seconds)
+            return journeys_pb.ListPlacesResponse(
+                places=[
+                    journeys_pb.Place(location=one.location, journeys=one.journeys, converted=one.converted)
+                    for one in found.counts
+                ],
+                journeys=found.journeys,
+                converted=found.converted,
+                covered_range=time_range(start, end),
+                freshness=freshness(freshness_pb2.SOURCE_HISTORY, through_ms=found.newest_ms),
+            )
+
+        return await self._answers.answer(request, call, journeys_pb.ListPlacesResponse, compute, LIVE)

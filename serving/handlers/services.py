@@ -98,6 +98,7 @@ def make_services(
                 "GetFunnel": journeys.get_funnel,
                 "ListJourneys": journeys.list_journeys,
                 "GetJourney": journeys.get_journey,
+                "ListPlaces": journeys.list_places,
             },
             streams={},
         ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from serving.queries.filters import Kind, Name
-from serving.queries.person_journeys import CUSTOMERS_OF, PERSON_OF, person_journeys
+from serving.queries.person_journeys import CUSTOMERS_OF, KNOWN_PERSONS, PERSON_OF, person_journeys
 from serving.queries.time_predicates import moment, within
 
 if TYPE_CHECKING:
@@ -74,6 +74,25 @@ class JourneyEvent:
     kind: str
     value_micros: int
     currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceCount:
+    """Journeys that began at a location (empty: unknown), and how many of them converted."""
+
+    location: str
+    journeys: int
+    converted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The places with the most journeys, and the sums and the newest start of all of them."""
+
+    counts: tuple[PlaceCount, ...] = ()
+    journeys: int = 0
+    converted: int = 0
+    newest_ms: int = 0
 
 
 _COLUMNS = """
@@ -152,6 +171,45 @@ class JourneyQueries:
             seconds=seconds,
         )
         return JourneyRecord(*rows[0]) if rows else None
+
+    async def places(self, tenant_id: str, start_ms: int, end_ms: int, size: int, seconds: float) -> Places:
+        """Return where the journeys that began in [start_ms, end_ms) did so, at most `size` places. Of several starts
+        of one journey the first counts; a journey without a stored start has no place and is not counted."""
+        rows = await self._history.rows(
+            f"""
+            SELECT location, count() AS journeys, countIf(conversions > 0) AS converted, sum(journeys) OVER (),
+                   sum(converted) OVER (), max(max(began)) OVER ()
+            FROM (
+                SELECT person_id, journey_id, argMin(place, (time_ms, event_id)) AS location, min(time_ms) AS began
+                FROM (
+                    SELECT if(known.person_id = '', own.customer_id, known.person_id) AS person_id,
+                           own.journey_id AS journey_id, own.place AS place, own.time_ms AS time_ms,
+                           own.event_id AS event_id
+                    FROM (
+                        SELECT customer_id, journey_id, event_id, toUnixTimestamp64Milli(event_time) AS time_ms,
+                               JSONExtractString(payload, 'context', 'location') AS place
+                        FROM events FINAL
+                        WHERE tenant_id = {{tenant:String}} AND {within("event_time")} AND event_type = 'journey_start'
+                    ) AS own
+                    LEFT JOIN ({KNOWN_PERSONS}) AS known ON own.customer_id = known.customer_id
+                )
+                GROUP BY person_id, journey_id
+            ) AS begun
+            LEFT JOIN (
+                SELECT person_id, journey_id, conversions
+                FROM ({person_journeys(f"last_event_at >= {moment('{start:Int64}')} AND conversions > 0")})
+            ) AS won USING (person_id, journey_id)
+            GROUP BY location
+            ORDER BY journeys DESC, location
+            LIMIT {size}
+            """,  # noqa: S608 - built from constants and integers; values are bound
+            {"tenant": tenant_id, "start": start_ms, "end": end_ms},
+            name="journey_places",
+            seconds=seconds,
+        )
+        if not rows:
+            return Places()
+        return Places(tuple(PlaceCount(*row[:3]) for row in rows), *rows[0][3:])
 
     async def events(
         self, tenant_id: str, journey: JourneyRecord, size: int, after: tuple[int, str] | None, seconds: float

@@ -15,6 +15,9 @@ _LINKED = """
 SELECT arrayJoin([customer_id, person_id]) FROM person_customers FINAL WHERE tenant_id = {tenant:String}
 """
 
+KNOWN_PERSONS = "SELECT customer_id, person_id FROM person_customers FINAL WHERE tenant_id = {tenant:String}"
+"""The SQL of who is who, of the customers of the bound `tenant` that were ever linked with another."""
+
 # Inside, names differ from the columns', because ClickHouse takes a column's name for the sum that is called so.
 _OF_PERSONS = f"""
 SELECT journey_id, min(began) AS started_at, max(ended) AS last_event_at, sum(touches) AS touchpoints,
@@ -29,9 +32,7 @@ FROM (
     FROM (
         SELECT * FROM journeys FINAL WHERE tenant_id = {{tenant:String}} AND customer_id IN ({_LINKED})
     ) AS own
-    LEFT JOIN (
-        SELECT customer_id, person_id FROM person_customers FINAL WHERE tenant_id = {{tenant:String}}
-    ) AS known ON own.customer_id = known.customer_id
+    LEFT JOIN ({KNOWN_PERSONS}) AS known ON own.customer_id = known.customer_id
 )
 GROUP BY person, journey_id
 """  # noqa: S608 - built from constants; values are bound

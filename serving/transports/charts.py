@@ -44,6 +44,7 @@ CHARTS: dict[str, MethodDescriptor] = {
     "funnel": _JOURNEYS["GetFunnel"],
     "journeys": _JOURNEYS["ListJourneys"],
     "journey": _JOURNEYS["GetJourney"],
+    "places": _JOURNEYS["ListPlaces"],
     "alerts": _ALERTS["ListAlerts"],
     "anomalies": _ALERTS["ListAnomalies"],
     "counts": _QUALITY["GetCounts"],

@@ -88,6 +88,56 @@ async def test_the_funnel_of_nothing(server, tenant):
     assert not any(s.HasField("conversion_rate") or s.HasField("overall_rate") for s in answer.stages)
 
 
+async def test_places(server, tenant, journeys, history_address, seed):
+    rng = random.Random(f"places/{seed}")
+    now = int(time.time() * 1000)
+    begun = {}
+    for number, row in enumerate(journeys):
+        # Some begin before the range, some name no place, and one of three begins twice.
+        at = now - (rng.randrange(60_000, 3_000_000) if number % 5 else 5_000_000)
+        place = rng.choice(("DE-BE", "US", 'somewhere " else', None))
+        begun[row["customer_id"]] = (at, place)
+        starts = [(at, place)] if number % 3 else [(at, place), (at + 1_000, "FR")]
+        insert_journey_events(
+            history_address,
+            [
+                {
+                    "tenant_id": tenant,
+                    "event_id": f"start-{number}-{copy}",
+                    "event_type": "journey_start",
+                    "event_time": time_ms,
+                    "customer_id": row["customer_id"],
+                    "journey_id": row["journey_id"],
+                    "payload": {"context": {"location": where}},
+                }
+                for copy, (time_ms, where) in enumerate(starts)
+            ],
+        )
+    wanted: dict[str, list[int]] = {}
+    for row in journeys:
+        at, place = begun[row["customer_id"]]
+        if at >= now - 3_600_000:
+            counts = wanted.setdefault(place or "", [0, 0])
+            counts[0] += 1
+            counts[1] += row["conversions"] > 0
+    in_order = sorted(((place, *counts) for place, counts in wanted.items()), key=lambda one: (-one[1], one[0]))
+    answer = await server.journeys.ListPlaces(hour(pb.ListPlacesRequest(tenant_id=tenant)))
+    assert [(one.location, one.journeys, one.converted) for one in answer.places] == in_order
+    totals = (sum(one[1] for one in in_order), sum(one[2] for one in in_order))
+    assert (answer.journeys, answer.converted) == totals
+    answer = await server.journeys.ListPlaces(hour(pb.ListPlacesRequest(tenant_id=tenant, page_size=1)))
+    assert [one.location for one in answer.places] == [in_order[0][0]]
+    assert (answer.journeys, answer.converted) == totals
+
+
+async def test_places_of_nothing(server, tenant):
+    answer = await server.journeys.ListPlaces(hour(pb.ListPlacesRequest(tenant_id=tenant)))
+    assert not answer.places
+    assert answer.journeys == 0
+    error = await refusal(server.journeys.ListPlaces(hour(pb.ListPlacesRequest(tenant_id=tenant, page_size=1_001))))
+    assert list(details(error)[1]) == ["page_size"]
+
+
 async def test_list_in_pages(server, tenant, journeys):
     request = hour(pb.ListJourneysRequest(tenant_id=tenant, page_size=7, filter='stage != "awareness"'))
     found = []

@@ -156,7 +156,14 @@ def fill(tenant, history_address, redis_process, name):
     times = {"started_at": now - 70_000, "last_event_at": now - 60_000}
     insert_journeys(history_address, [journey | figures | times | {"stage": "purchase"}])
     touched = {"event_id": f"t-{name}", "event_type": "touchpoint_interaction", "event_time": now - 70_000}
-    insert_journey_events(history_address, [journey | touched | {"payload": {"touchpoint": {"source": name}}}])
+    started = {"event_id": f"s-{name}", "event_type": "journey_start", "event_time": now - 70_000}
+    insert_journey_events(
+        history_address,
+        [
+            journey | touched | {"payload": {"touchpoint": {"source": name}}},
+            journey | started | {"payload": {"context": {"location": name}}},
+        ],
+    )
     insert_alerts(
         history_address, [alert_record(tenant, f"a-{name}", updated_ms=now, campaign=f"c-{name}") | {"message": name}]
     )
