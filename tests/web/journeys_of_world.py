@@ -7,6 +7,8 @@ from tests.serving.pipeline_model import DAY, HOUR
 # Of a hundred journeys that did not convert, so many came no further than each stage.
 UNCONVERTED = (("awareness", 60), ("consideration", 25), ("intent", 15))
 WEEKS = 7
+# Where journeys begin, in turn: codes, what a producer wrote by hand, and nothing.
+PLACES = ("DE-BE", "DE-BY", "FR-IDF", "DE-BE", "US", "Mars", "")
 
 
 def creative_of(campaign: str, position: int) -> str:
@@ -23,6 +25,7 @@ def converted(world) -> tuple[list[dict], list[dict]]:
         at, journey = row["conversion_time"], row["journey_id"]
         shared = {"tenant_id": world.tenant, "customer_id": row["customer_id"], "journey_id": journey}
         value = sum(touch[5] for touch in row["touches"])
+        events.append(_start(shared, row["touches"][0][3], len(events)))
         for position, (touchpoint, channel, campaign, time_ms, *_) in enumerate(row["touches"]):
             touch = {"interaction_type": "click", "source": channel, "creative_id": creative_of(campaign, position)}
             events.append(
@@ -52,9 +55,9 @@ def converted(world) -> tuple[list[dict], list[dict]]:
     return journeys, events
 
 
-def unconverted(world) -> list[dict]:
-    """Return journeys that began in the last weeks and did not convert."""
-    rows = []
+def unconverted(world) -> tuple[list[dict], list[dict]]:
+    """Return (journeys, events) that began in the last weeks and did not convert: of their events the starts."""
+    rows, events = [], []
     for week in range(WEEKS):
         for stage, number in UNCONVERTED:
             for n in range(number // 5):
@@ -65,7 +68,17 @@ def unconverted(world) -> list[dict]:
                     "journey_id": f"{stage}-{week}-{n}",
                 }
                 rows.append(_journey(shared, stage, start, start + HOUR // 2, 2, 0))
-    return rows
+                events.append(_start(shared, start, len(events)))
+    return rows, events
+
+
+def _start(shared: dict, time_ms: int, number: int) -> dict:
+    return shared | {
+        "event_id": f"start-{shared['journey_id']}",
+        "event_type": "journey_start",
+        "event_time": time_ms,
+        "payload": {"journey": {"stage": "awareness"}, "context": {"location": PLACES[number % len(PLACES)]}},
+    }
 
 
 def _journey(shared: dict, stage: str, start: int, end: int, touchpoints: int, value: int) -> dict:

@@ -79,8 +79,9 @@ class MarketingWorld:
         insert_alerts(address, self._alerts())
         insert_counts(address, self._counts())
         journeys, events = journeys_of_world.converted(self)
-        insert_journeys(address, [*journeys, *journeys_of_world.unconverted(self)])
-        insert_journey_events(address, events)
+        others, starts = journeys_of_world.unconverted(self)
+        insert_journeys(address, [*journeys, *others])
+        insert_journey_events(address, [*events, *starts])
         insert_anomalies(address, [self._anomaly(number) for number in range(6)])
         insert_late(
             address, [(self.tenant, self.now - HOUR * n, f"late-{n}", self.now - HOUR * n) for n in range(1, 40)]

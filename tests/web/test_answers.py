@@ -4,11 +4,11 @@ journey's events."""
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from playwright.sync_api import expect
 
-from tests.web.journeys_of_world import UNCONVERTED, WEEKS, creative_of
+from tests.web.journeys_of_world import UNCONVERTED, WEEKS, converted, creative_of, unconverted
 
 LINEAR, LAST_TOUCH = "linear", "last_touch"
 
@@ -90,7 +90,8 @@ def test_down_from_a_channel_to_the_events_of_one_journey(dashboard, world, axe)
     drill.get_by_test_id(f"drill-{creative}").click()
     drill.get_by_role("button", name=newest["journey_id"], exact=True).click()
     events = drill.locator(".journey-events li")
-    expect(events).to_have_count(len(newest["touches"]) + 1)
+    # Its start, its touches and its conversion.
+    expect(events).to_have_count(len(newest["touches"]) + 2)
     expect(events.last).to_contain_text("Conversion")
     assert "drill=search" in page.url
     assert dashboard.audit(axe) == []
@@ -126,3 +127,23 @@ def test_conversions_of_the_range_come_page_by_page(dashboard, world):
     expect(status).to_contain_text("of 50")
     widget.get_by_role("button", name="Load more").click()
     expect(status).to_contain_text("of 100")
+
+
+def test_places_add_up_to_the_journeys_that_began(dashboard, world, axe):
+    starts = [event for _, events in (converted(world), unconverted(world)) for event in events]
+    places = Counter(
+        event["payload"]["context"]["location"] for event in starts if event["event_type"] == "journey_start"
+    )
+    dashboard.open("performance", range="90d")
+    widget = dashboard.page.get_by_role("article", name="Where journeys begin")
+    countries = Counter()
+    for place, number in places.items():
+        countries[place.partition("-")[0]] += number
+    for country, number in countries.items():
+        expect(widget.get_by_test_id(f"place-{country}")).to_have_text(str(number))
+    expect(widget.get_by_text("Germany", exact=True)).to_be_visible()
+    expect(widget.get_by_text("Not known", exact=True)).to_be_visible()
+    widget.get_by_role("button", name="as a table").click()
+    expect(widget.get_by_role("row", name=f"Germany (DE-BE) {places['DE-BE']}")).to_be_visible()
+    expect(widget.get_by_role("row")).to_have_count(1 + len(places))
+    assert dashboard.audit(axe) == []

@@ -18,7 +18,7 @@ export { JourneyFunnel } from "../widgets/journey-funnel";
 export { KeyFigures } from "../widgets/key-figures";
 export { KpiCard } from "../widgets/kpi-card";
 export { LiveConversions } from "../widgets/live-conversions";
-export { PlaceMap } from "../widgets/place-map";
+export { Places } from "../widgets/places";
 export { QuarantineGauge, QuarantineReasons, RecordCounts, Stages, Stores } from "../widgets/platform";
 export { ScoreGauge } from "../widgets/score-gauge";
 export { StackedBars } from "../widgets/stacked-bars";

@@ -61,7 +61,7 @@ const ConversionList = shown("ConversionList");
 const AttributionComparison = shown("AttributionComparison");
 const Anomalies = shown("Anomalies");
 const DataQuality = shown("DataQuality");
-const PlaceMap = shown("PlaceMap");
+const Places = shown("Places");
 
 const metricOf = ({ metric }: Settings): MetricId => metric ?? "revenue";
 
@@ -244,10 +244,10 @@ const KINDS = {
     show: () => <DataQuality width={12} />,
   },
   place_map: {
-    size: [12, 4],
+    size: [6, 8],
     required: [],
     optional: [],
-    show: () => <PlaceMap width={12} />,
+    show: () => <Places width={12} />,
   },
   note: {
     size: [4, 4],

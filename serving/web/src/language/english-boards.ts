@@ -34,7 +34,7 @@ export const englishBoards = {
     attribution_comparison: { name: "Attribution comparison", purpose: "Models and look-back windows over the same conversions" },
     anomalies: { name: "Anomalies", purpose: "Values far from their seasonal baseline" },
     data_quality: { name: "Data quality", purpose: "Shares of valid, late and attributed records" },
-    place_map: { name: "Map", purpose: "Says that no figure is counted by place yet" },
+    place_map: { name: "Places", purpose: "Countries and regions in which journeys began" },
     note: { name: "Note", purpose: "Words of your own" },
   },
   /** Roles that a dashboard can be shared with. */

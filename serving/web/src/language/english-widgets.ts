@@ -93,9 +93,17 @@ export const englishWidgets = {
     constant: "does not vary",
     scale: "−1 to 1",
   },
-  map: {
-    title: "Map",
-    none: "No figure of this system is counted by place: events carry no country that is counted by. So there is nothing to draw, and no map is shown until there is.",
+  places: {
+    title: "Where journeys begin",
+    note: "Countries of the journeys that began in the range; the table has the regions",
+    none: "No journey began in this range.",
+    unknown: "Not known",
+    place: "Place",
+    began: "Journeys",
+    converted: "With a conversion",
+    rate: "Share with a conversion",
+    convertedShare: (share: string) => `${share} with a conversion`,
+    others: "All others",
   },
   score: { title: "Performance score", note: "From CTR, conversion rate and ROAS", empty: "No figure in this range.", low: "Low: below the alert mark of 60", fair: "Fair: above the alert mark of 60", good: "Good: above 75", noValue: "No value in this range" },
   attribution: {

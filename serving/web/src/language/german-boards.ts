@@ -34,7 +34,7 @@ export const germanBoards: BoardWords = {
     attribution_comparison: { name: "Attribution im Vergleich", purpose: "Modelle und Rückblickfenster über dieselben Conversions" },
     anomalies: { name: "Auffälligkeiten", purpose: "Werte weit von ihrem saisonalen Grundwert" },
     data_quality: { name: "Datenqualität", purpose: "Anteile gültiger, verspäteter und zugerechneter Sätze" },
-    place_map: { name: "Karte", purpose: "Sagt, dass noch keine Zahl nach Ort gezählt wird" },
+    place_map: { name: "Orte", purpose: "Länder und Regionen, in denen Journeys begannen" },
     note: { name: "Notiz", purpose: "Eigene Worte" },
   },
   roles: {

@@ -94,9 +94,17 @@ export const germanWidgets: typeof englishWidgets = {
     constant: "ändert sich nicht",
     scale: "−1 bis 1",
   },
-  map: {
-    title: "Karte",
-    none: "Keine Zahl dieses Systems wird nach Ort gezählt: Ereignisse tragen kein Land, nach dem gezählt wird. Also gibt es nichts zu zeichnen, und bis dahin keine Karte.",
+  places: {
+    title: "Wo Journeys beginnen",
+    note: "Länder der Journeys, die im Zeitraum begannen; die Tabelle hat die Regionen",
+    none: "In diesem Zeitraum begann keine Journey.",
+    unknown: "Nicht bekannt",
+    place: "Ort",
+    began: "Journeys",
+    converted: "Mit Conversion",
+    rate: "Anteil mit Conversion",
+    convertedShare: (share) => `${share} mit Conversion`,
+    others: "Alle anderen",
   },
   score: { title: "Leistungswert", note: "Aus CTR, Conversion-Rate und ROAS", empty: "Keine Zahl in diesem Zeitraum.", low: "Niedrig: unter der Meldegrenze von 60", fair: "Mittel: über der Meldegrenze von 60", good: "Gut: über 75", noValue: "Kein Wert in diesem Zeitraum" },
   attribution: {

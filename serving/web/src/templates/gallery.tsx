@@ -17,7 +17,7 @@ import { Heatmap } from "../widgets/heatmap";
 import { JourneyFunnel } from "../widgets/journey-funnel";
 import { KeyFigures } from "../widgets/key-figures";
 import { KpiCard } from "../widgets/kpi-card";
-import { PlaceMap } from "../widgets/place-map";
+import { Places } from "../widgets/places";
 import { QuarantineGauge, RecordCounts, Stages, Stores } from "../widgets/platform";
 import { ScoreGauge } from "../widgets/score-gauge";
 import { StackedBars } from "../widgets/stacked-bars";
@@ -57,7 +57,7 @@ export function Gallery() {
       <Stages width={4} />
       <QuarantineGauge width={4} />
       <Stores width={4} />
-      <PlaceMap width={12} />
+      <Places width={12} />
     </Grid>
   );
 }

@@ -9,7 +9,7 @@ import { Correlation } from "../widgets/correlation";
 import { DrillDown } from "../widgets/drill-down";
 import { JourneyFunnel } from "../widgets/journey-funnel";
 import { LiveConversions } from "../widgets/live-conversions";
-import { PlaceMap } from "../widgets/place-map";
+import { Places } from "../widgets/places";
 import { StackedBars } from "../widgets/stacked-bars";
 import { TopCampaigns } from "../widgets/top-campaigns";
 import { Trend } from "../widgets/trend";
@@ -37,7 +37,7 @@ export function Performance() {
       <Cohort width={8} />
       <ConversionList width={12} />
       <LiveConversions width={12} />
-      <PlaceMap width={12} />
+      <Places width={12} />
     </Grid>
   );
 }
