@@ -16,6 +16,7 @@ OPTION_CLASSES = [
     "org.apache.flink.configuration.CoreOptions",
     "org.apache.flink.configuration.RestOptions",
     "org.apache.flink.configuration.RpcOptions",
+    "org.apache.flink.configuration.ExecutionOptions",
     "org.apache.flink.configuration.PipelineOptions",
     "org.apache.flink.configuration.HeartbeatManagerOptions",
     "org.apache.flink.configuration.RestartStrategyOptions",
