@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from pyflink.table import DataTypes
+from pyflink.table import DataTypes, Schema
 from pyflink.table.udf import ScalarFunction, udf
 
 from connectors.clickhouse.copies import Copy, withdraw_copies
@@ -83,11 +83,16 @@ def withdraw(t_env: StreamTableEnvironment, options: Options, out: StatementSet)
     )
     # Once a second: a look-up costs the same for one copy as for many of one time.
     lines = micro_batches(SLOW_MS, "later_copies", "everything", "line", "lines")
+    # The watermark is for the revisions, which wait for it on both of their inputs.
     t_env.create_temporary_view(
         "withdrawn",
         t_env.to_data_stream(
             t_env.sql_query(f"SELECT withdraw_copies(lines) AS seconds FROM ({lines})")  # noqa: S608 - constants
         ),
+        Schema.new_builder()
+        .column_by_expression("closed", "TO_TIMESTAMP_LTZ(0, 3)")
+        .watermark("closed", "SOURCE_WATERMARK()")
+        .build(),
     )
     t_env.create_temporary_view(
         "withdrawn_seconds", t_env.sql_query("SELECT line FROM withdrawn CROSS JOIN UNNEST(seconds) AS lost (line)")
