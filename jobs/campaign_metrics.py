@@ -8,7 +8,7 @@ import orjson
 from pyflink.common import Row, Types
 from pyflink.datastream.functions import KeyedProcessFunction
 from pyflink.datastream.state import MapStateDescriptor
-from pyflink.table import DataTypes, Schema
+from pyflink.table import DataTypes
 from pyflink.table.udf import ScalarFunction, udf
 
 from connectors.clickhouse.recompute import (
@@ -24,6 +24,7 @@ from connectors.clickhouse.recompute import (
 )
 from connectors.redis.cache import Cache, campaign_key
 from jobs.batches import batches_up_to
+from jobs.watermarks import passed_on
 from jobs.workers import cache, clickhouse_sink, milliseconds, sink_metrics
 from udfs.kpi import kpis
 
@@ -298,14 +299,7 @@ def measure(t_env: StreamTableEnvironment, options: Options, out: StatementSet) 
     t_env.create_temporary_view("windows", windows)
     # The watermark is for the empty minutes that the alerts fill in: a minute's row comes before the watermark that
     # closed it.
-    t_env.create_temporary_view(
-        "minutes",
-        t_env.to_data_stream(t_env.sql_query(MINUTES)),
-        Schema.new_builder()
-        .column_by_expression("closed", "TO_TIMESTAMP_LTZ(0, 3)")
-        .watermark("closed", "SOURCE_WATERMARK()")
-        .build(),
-    )
+    t_env.create_temporary_view("minutes", t_env.to_data_stream(t_env.sql_query(MINUTES)), passed_on())
     t_env.create_temporary_view("late_campaign_events", t_env.sql_query(LATE_CAMPAIGN_EVENTS))
     requests = (
         t_env.to_data_stream(t_env.sql_query(SECONDS_TO_REVISE))

@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from pyflink.table import DataTypes, Schema
+from pyflink.table import DataTypes
 from pyflink.table.udf import ScalarFunction, udf
 
 from connectors.clickhouse.copies import Copy, withdraw_copies
 from connectors.clickhouse.recompute import CAMPAIGN_EVENTS, SECOND_MS
 from jobs.micro_batches import SLOW_MS, micro_batches
+from jobs.watermarks import passed_on
 from jobs.workers import clickhouse_sink
 
 if TYPE_CHECKING:
@@ -89,10 +90,7 @@ def withdraw(t_env: StreamTableEnvironment, options: Options, out: StatementSet)
         t_env.to_data_stream(
             t_env.sql_query(f"SELECT withdraw_copies(lines) AS seconds FROM ({lines})")  # noqa: S608 - constants
         ),
-        Schema.new_builder()
-        .column_by_expression("closed", "TO_TIMESTAMP_LTZ(0, 3)")
-        .watermark("closed", "SOURCE_WATERMARK()")
-        .build(),
+        passed_on(),
     )
     t_env.create_temporary_view(
         "withdrawn_seconds", t_env.sql_query("SELECT line FROM withdrawn CROSS JOIN UNNEST(seconds) AS lost (line)")

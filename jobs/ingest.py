@@ -186,6 +186,32 @@ def first_row_only(text: str, rows: int) -> list[str | None]:
     return [text, *([None] * (rows - 1))] if rows else []
 
 
+def accept(t_env: StreamTableEnvironment, options: Options, *, store: bool) -> None:
+    """Make the views of what comes in: `decoded` (all messages, event time `append_time`), `copies` (valid events,
+    event time `ts`, numbered by `copy`) and `accepted` (the first of each).
+
+    With `store`, valid events are in `events` before they are handed on.
+    """
+    t_env.create_temporary_view(
+        "decoded",
+        read(t_env, options, store=store),
+        Schema.new_builder()
+        .column_by_expression("arrival", "PROCTIME()")
+        .column_by_expression("append_time", "TO_TIMESTAMP_LTZ(received_at, 3)")
+        .watermark("append_time", "SOURCE_WATERMARK()")
+        .build(),
+    )
+    t_env.create_temporary_view(
+        "copies",
+        number_copies(t_env),
+        Schema.new_builder()
+        .column_by_expression("arrival", "PROCTIME()")
+        .watermark("ts", "SOURCE_WATERMARK()")
+        .build(),
+    )
+    t_env.create_temporary_view("accepted", t_env.sql_query("SELECT * FROM copies WHERE copy = 1"))
+
+
 def read(t_env: StreamTableEnvironment, options: Options, *, store: bool) -> DataStream:
     """Return the stream of DECODED columns; with `store`, valid events are in `events` before they are handed on.
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pyflink.datastream import StreamExecutionEnvironment
-from pyflink.table import Schema, StreamTableEnvironment
+from pyflink.table import StreamTableEnvironment
 
 from jobs import alerts, campaign_metrics, clock, counts, duplicates, identity, ingest, journeys, late, sinks, uids
 from jobs.batches import set_batches
@@ -54,27 +54,8 @@ def build(t_env: StreamTableEnvironment, options: Options) -> None:
     store = bool(stages & {Stage.EVENTS, Stage.CAMPAIGN_METRICS, Stage.IDENTITY})
     # Each stage's result becomes a DataStream once, and everything after it branches from there: planning a table
     # twice runs it twice.
-    # A view passes the watermarks of its stream on only if it declares a time attribute with SOURCE_WATERMARK().
     with uids.stage(t_env, "ingest"):
-        t_env.create_temporary_view(
-            "decoded",
-            ingest.read(t_env, options, store=store),
-            Schema.new_builder()
-            .column_by_expression("arrival", "PROCTIME()")
-            .column_by_expression("append_time", "TO_TIMESTAMP_LTZ(received_at, 3)")
-            .watermark("append_time", "SOURCE_WATERMARK()")
-            .build(),
-        )
-        t_env.create_temporary_view(
-            "copies",
-            ingest.number_copies(t_env),
-            Schema.new_builder()
-            .column_by_expression("arrival", "PROCTIME()")
-            .watermark("ts", "SOURCE_WATERMARK()")
-            .build(),
-        )
-        t_env.create_temporary_view("accepted", t_env.sql_query("SELECT * FROM copies WHERE copy = 1"))
-
+        ingest.accept(t_env, options, store=store)
     if options.derived_parallelism:
         narrow(t_env, options.derived_parallelism)
     if store:

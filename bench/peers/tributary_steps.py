@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
-from pyflink.table import DataTypes, Schema, StreamTableEnvironment, TableDescriptor
+from pyflink.table import DataTypes, StreamTableEnvironment, TableDescriptor
 from pyflink.table.udf import udf
 
 from bench.peers.flink_settings import settings
@@ -76,15 +76,10 @@ def main(bootstrap: str, prefix: str, folder: Path, parallelism: int) -> None:
     )
     env = StreamExecutionEnvironment.get_execution_environment(configuration)
     t_env = Bounded(table_environment(env, options)._j_tenv)  # noqa: SLF001 - PyFlink makes one of its own class only
-    decoded = Schema.new_builder().column_by_expression("arrival", "PROCTIME()")
-    decoded = decoded.column_by_expression("append_time", "TO_TIMESTAMP_LTZ(received_at, 3)")
-    stream = ingest.read(t_env, options, store=False)
-    t_env.create_temporary_view("decoded", stream, decoded.watermark("append_time", "SOURCE_WATERMARK()").build())
-    copies = Schema.new_builder().watermark("ts", "SOURCE_WATERMARK()").build()
-    t_env.create_temporary_view("copies", ingest.number_copies(t_env), copies)
+    ingest.accept(t_env, options, store=False)
     t_env.create_temporary_view(
         "campaign_events",
-        t_env.sql_query(f"SELECT * FROM copies WHERE copy = 1 AND event_type IN ({FAMILY})"),  # noqa: S608 - constants
+        t_env.sql_query(f"SELECT * FROM accepted WHERE event_type IN ({FAMILY})"),  # noqa: S608 - constants
     )
     t_env.create_temporary_function(
         "publish_windows", udf(lines, result_type=DataTypes.STRING(), func_type="pandas", deterministic=False)
