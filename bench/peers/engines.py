@@ -60,27 +60,17 @@ def clickhouse_limit(task: Task) -> tuple[Cost, Windows]:
 
 def flink_sql_jvm(task: Task) -> tuple[Cost, Windows]:
     """Run Flink SQL without Python."""
-    cost = _flink(task, "bench.peers.flink_sql_jvm", FLAT)
-    windows: Windows = {}
-    for file in (task.folder / "windows").rglob("part-*"):
-        for line in file.read_text(encoding="utf-8").splitlines():
-            key, start, *sums = json.loads(line).values()
-            if (key, start) in windows:
-                raise ValueError(f"the window of {key} at {start} was written twice")
-            windows[key, start] = tuple(sums)
-    return cost, {at: sums for at, sums in windows.items() if not at[0].startswith("closing/")}
+    return _flink(task, "bench.peers.flink_sql_jvm", FLAT)
 
 
 def flink_datastream(task: Task) -> tuple[Cost, Windows]:
     """Run the per-event PyFlink program."""
-    cost = _flink(task, "bench.peers.flink_datastream", SHARED)
-    return cost, read_windows([file for file in (task.folder / "windows").rglob("*") if file.is_file()])
+    return _flink(task, "bench.peers.flink_datastream", SHARED)
 
 
 def tributary_steps(task: Task) -> tuple[Cost, Windows]:
     """Run the pipeline's own steps without its sinks."""
-    cost = _flink(task, "bench.peers.tributary_steps", "")
-    return cost, read_windows([file for file in (task.folder / "windows").rglob("*") if file.is_file()])
+    return _flink(task, "bench.peers.tributary_steps", "")
 
 
 def tributary_windows(task: Task) -> tuple[Cost, Windows]:
@@ -135,9 +125,10 @@ def _single(task: Task, command: tuple[str, ...]) -> Cost:
     return measured_run.run([command], [{}], task.folder / "log", _LIMIT_SECONDS)
 
 
-def _flink(task: Task, module: str, topic: str) -> Cost:
+def _flink(task: Task, module: str, topic: str) -> tuple[Cost, Windows]:
     arguments = (task.bootstrap, f"{task.events.prefix}{topic}", str(task.folder), str(task.processes))
-    return _single(task, (_JOBS, "-m", module, *arguments))
+    cost = _single(task, (_JOBS, "-m", module, *arguments))
+    return cost, read_windows([file for file in (task.folder / "windows").rglob("*") if file.is_file()])
 
 
 def _workers(task: Task, commands: Sequence[tuple[str, ...]]) -> tuple[Cost, Windows]:

@@ -226,7 +226,7 @@ def _closing(at_ms: int) -> Iterator[tuple[bytes, Event]]:
 
 
 def read_windows(files: list[Path]) -> Windows:
-    """Return the windows of output files.
+    """Return the windows of output files, whose lines are those of `window_line` or objects with the same values.
 
     Raises:
         ValueError: a window was written twice.
@@ -234,7 +234,8 @@ def read_windows(files: list[Path]) -> Windows:
     found: Windows = {}
     for file in files:
         for line in file.read_text(encoding="utf-8").splitlines():
-            key, start, *sums = json.loads(line)
+            written = json.loads(line)
+            key, start, *sums = written.values() if isinstance(written, dict) else written
             if key.startswith(f"{CLOSING_TENANT}/"):
                 continue
             if (key, start) in found:

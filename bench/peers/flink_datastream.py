@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyflink.common import Configuration, Duration, Time, Types, WatermarkStrategy
+from pyflink.common import Duration, Time, Types, WatermarkStrategy
 from pyflink.common.serialization import DeserializationSchema, Encoder
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.datastream.connectors.file_system import FileSink
@@ -27,7 +26,7 @@ from pyflink.datastream.state import ValueStateDescriptor
 from pyflink.datastream.window import SlidingEventTimeWindows
 from pyflink.java_gateway import get_gateway
 
-from bench.peers.flink_settings import settings
+from bench.peers.flink_settings import settings_of_workers
 from bench.peers.shared_part import DISORDER_MS, STEP_MS, WINDOW_MS, SharedDecoder, window_line
 
 if TYPE_CHECKING:
@@ -104,13 +103,8 @@ class Line(ProcessWindowFunction):  # type: ignore[misc]
 
 def main(bootstrap: str, topic: str, folder: Path, parallelism: int) -> None:
     """Run the program over the topic as it is now."""
-    # A local run would put all Python into the client's process; a cluster has a process for each slot.
-    os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112 - the name that PyFlink reads
-    configuration = Configuration()
-    for name, value in settings(folder, parallelism).items():
-        configuration.set_string(name, value)
+    configuration = settings_of_workers(folder, parallelism)
     configuration.set_string("python.execution-mode", "process")
-    configuration.set_string("python.executable", sys.executable)
     env = StreamExecutionEnvironment.get_execution_environment(configuration)
     source = (
         KafkaSource.builder()

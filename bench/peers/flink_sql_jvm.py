@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pyflink.common import Configuration
 from pyflink.table import EnvironmentSettings, TableEnvironment
 
 from bench.peers.flink_settings import settings
@@ -19,9 +18,7 @@ _SUMS = ("impressions", "clicks", "conversions", "cost_micros", "revenue_micros"
 
 def main(bootstrap: str, topic: str, folder: Path, parallelism: int) -> None:
     """Run the query over the topic as it is now."""
-    configuration = Configuration()
-    for name, value in settings(folder, parallelism).items():
-        configuration.set_string(name, value)
+    configuration = settings(folder, parallelism)
     # Beside a processing-time deduplication, mini-batches would break event time.
     configuration.set_string("table.exec.mini-batch.enabled", "false")
     configuration.set_string("table.local-time-zone", "UTC")

@@ -6,17 +6,15 @@ deduplication and window query, with the windows in files.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import DataTypes, StreamTableEnvironment, TableDescriptor
 from pyflink.table.udf import udf
 
-from bench.peers.flink_settings import settings
+from bench.peers.flink_settings import settings_of_workers
 from bench.peers.shared_part import DISORDER_MS, window_line
 from jobs import campaign_metrics, ingest
 from jobs.campaign_metrics import FAMILY
@@ -56,12 +54,6 @@ def lines(*columns: pd.Series) -> pd.Series:
 
 def main(bootstrap: str, prefix: str, folder: Path, parallelism: int) -> None:
     """Run the steps over the topic as it is now."""
-    # A local run would put all Python into the client's process; a cluster has a process for each slot.
-    os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112 - the name that PyFlink reads
-    configuration = Configuration()
-    for name, value in settings(folder, parallelism).items():
-        configuration.set_string(name, value)
-    configuration.set_string("python.executable", sys.executable)
     options = Options(
         kafka_bootstrap=bootstrap,
         clickhouse_url=f"http://{_NOWHERE}",
@@ -74,7 +66,7 @@ def main(bootstrap: str, prefix: str, folder: Path, parallelism: int) -> None:
         # A source that waits for cold workers is not idle, and no later step makes good what the other one passed by.
         idle_timeout_ms=600_000,
     )
-    env = StreamExecutionEnvironment.get_execution_environment(configuration)
+    env = StreamExecutionEnvironment.get_execution_environment(settings_of_workers(folder, parallelism))
     t_env = Bounded(table_environment(env, options)._j_tenv)  # noqa: SLF001 - PyFlink makes one of its own class only
     ingest.accept(t_env, options, store=False)
     t_env.create_temporary_view(

@@ -130,12 +130,12 @@ async def test_the_snapshot_is_the_answer_and_changes_keep_it_so(server, tenant,
     take(state, first.snapshot, rows)
     wanted = figures(await unary(server, stream, tenant))
     changed = 0
-    while held(state) != {row.SerializeToString(deterministic=True) for row in of(wanted, rows)}:
+    # An answer made before the second rows may be given for a moment yet: equal to the snapshot, it says nothing.
+    while not changed or held(state) != {row.SerializeToString(deterministic=True) for row in of(wanted, rows)}:
         message = await next_message(reading, "changes")
         changed += 1
         take(state, message.changes, rows)
         wanted = figures(await unary(server, stream, tenant))
-    assert changed
     reading.cancel()
 
 
