@@ -98,7 +98,9 @@ def create_topics(bootstrap: str) -> list[str]:
     """
     admin = _admin(bootstrap)
     try:
-        return create_missing(admin, Topics(), partitions=_PARTITIONS, replication_factor=1)
+        return create_missing(
+            admin, Topics(), partitions=_PARTITIONS, replication_factor=1, control_partitions=_PARTITIONS
+        )
     finally:
         admin.close()
 

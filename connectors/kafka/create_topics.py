@@ -53,7 +53,14 @@ def topic_settings(topics: Topics) -> dict[str, dict[str, str]]:
     return {name: settings | {"max.message.bytes": str(LARGEST_MESSAGE)} for name, settings in wanted.items()}
 
 
-def create_missing(admin: KafkaAdminClient, topics: Topics, *, partitions: int, replication_factor: int) -> list[str]:
+def create_missing(
+    admin: KafkaAdminClient,
+    topics: Topics,
+    *,
+    partitions: int,
+    replication_factor: int,
+    control_partitions: int = PARTITIONS,
+) -> list[str]:
     """Make the topics that the brokers do not have yet, wait until they have leaders, and return their names.
 
     `replication_factor` -1: the brokers' default. Raises KafkaError when they do not answer in time, or refuse.
@@ -61,7 +68,7 @@ def create_missing(admin: KafkaAdminClient, topics: Topics, *, partitions: int, 
     existing = set(admin.list_topics())
     new = {
         name: {
-            "num_partitions": PARTITIONS if name == topics.control else partitions,
+            "num_partitions": control_partitions if name == topics.control else partitions,
             "replication_factor": replication_factor,
             "configs": settings,
         }
