@@ -11,6 +11,7 @@ from pyflink.common import Types
 from pyflink.datastream.functions import KeyedProcessFunction
 from pyflink.table import DataTypes, Schema, TableDescriptor
 
+from connectors.kafka.settings import KafkaSettings
 from connectors.kafka.topics import Topics
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ def moments(now_ms: int, every_ms: int) -> range:
 class TickClock(KeyedProcessFunction):  # type: ignore[misc]
     """Called about once a second. At each moment, append a clock tick to the quiet partitions; emits their number."""
 
-    def __init__(self, bootstrap: str, topic: str, every_ms: int) -> None:
-        """Keep the address; the connection is opened in the worker."""
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: KafkaSettings, topic: str, every_ms: int) -> None:
+        """Keep the settings; the connection is opened in the worker."""
+        self._kafka = kafka
         self._topic = topic
         self._every_ms = every_ms
 
@@ -48,7 +49,7 @@ class TickClock(KeyedProcessFunction):  # type: ignore[misc]
         """Prepare the clock."""
         from connectors.kafka.clock import Clock
 
-        self._clock = Clock(self._bootstrap, self._topic)
+        self._clock = Clock(self._kafka, self._topic)
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[int]:
         """Set the timers of the next moments; one that is set already stays one."""
@@ -76,7 +77,7 @@ def tick(t_env: StreamTableEnvironment, options: Options, out: StatementSet) -> 
         .option("rows-per-second", "1")
         .build(),
     )
-    clock = TickClock(options.kafka_bootstrap, Topics(options.topic_prefix).events, options.clock_tick_ms)
+    clock = TickClock(KafkaSettings.of(options), Topics(options.topic_prefix).events, options.clock_tick_ms)
     ticks = (
         t_env.to_data_stream(t_env.from_path("seconds"))
         .key_by(lambda _: 0, key_type=Types.INT())

@@ -19,6 +19,7 @@ from pathlib import Path
 import orjson
 
 from connectors.kafka.control import ControlTopic, ControlTopicError
+from connectors.kafka.settings import KafkaSettings, KafkaSettingsError, add_arguments
 from connectors.kafka.topics import Topics
 from jobs.attribution_control import JOB, ConflictError, TenantRecord, put_settings, read_all, read_one
 from udfs.attribution.settings import SettingsError
@@ -29,7 +30,7 @@ TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m jobs.control", description="Attribution settings of tenants.")
-    made.add_argument("--kafka-bootstrap", default="127.0.0.1:19090", help="(default: the local stack's)")
+    add_arguments(made)
     made.add_argument("--topic-prefix", default="", help="as given to the job")
     subjects = made.add_subparsers(dest="subject", required=True)
     settings = subjects.add_parser("settings", help="models, look-back, transforms, touch filter, parameters")
@@ -47,8 +48,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns 0 when it was done, 1 when the topic or another writer stood in the way, 2 when refused."""
     chosen = _parser().parse_args(arguments)
-    topic = ControlTopic(chosen.kafka_bootstrap, Topics(chosen.topic_prefix).control)
     try:
+        topic = ControlTopic(KafkaSettings.of(chosen), Topics(chosen.topic_prefix).control)
         if chosen.command == "list":
             for record in read_all(topic).values():
                 print(line(record))
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         topic.create()
         put = put_settings(topic, chosen.tenant, document)
-    except SettingsError as error:
+    except (SettingsError, KafkaSettingsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except (ControlTopicError, ConflictError, OSError) as error:

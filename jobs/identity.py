@@ -17,13 +17,14 @@ import orjson
 from pyflink.common import Row, Types
 from pyflink.datastream.functions import FlatMapFunction, KeyedProcessFunction
 from pyflink.datastream.state import MapStateDescriptor
-from pyflink.table import DataTypes, Schema, TableDescriptor
+from pyflink.table import DataTypes, Schema
 from pyflink.table.udf import ScalarFunction, udf
 
 from connectors.clickhouse.rederive import read_update, rederive, update_text
 from connectors.kafka.topics import Topics
 from jobs.ingest import shard
 from jobs.journeys import ERASURE, settings
+from jobs.kafka_tables import kafka_table
 from jobs.micro_batches import micro_batches
 from jobs.workers import clickhouse_sink, sink_metrics
 from udfs.attribution.settings import SettingsError
@@ -170,12 +171,10 @@ def read_commands(t_env: StreamTableEnvironment, options: Options) -> None:
     for table, topic in (("identity_commands", topics.identity_commands), ("tenant_settings_records", topics.control)):
         t_env.create_temporary_table(
             table,
-            TableDescriptor.for_connector("kafka")
+            kafka_table(options, topic)
             .schema(
                 Schema.new_builder().column("tenant_id", DataTypes.STRING()).column("lines", DataTypes.STRING()).build()
             )
-            .option("topic", topic)
-            .option("properties.bootstrap.servers", options.kafka_bootstrap)
             .option("properties.group.id", f"{options.consumer_group}-identity")
             .option("scan.startup.mode", "earliest-offset")
             .option("key.format", "raw")

@@ -16,6 +16,7 @@ import os
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -25,13 +26,14 @@ from connectors.clickhouse.arrow_sink import ArrowSink
 from connectors.clickhouse.client import ClickHouseAddress
 from connectors.clickhouse.identity import Customer, is_erased, links_of, rows_of
 from connectors.kafka.identity_commands import CommandNotSentError, send_command
+from connectors.kafka.settings import KafkaSettings, KafkaSettingsError, add_arguments
 from connectors.kafka.topics import Topics
 from connectors.redis.erasure import forget_customer
 from udfs.identity.identifiers import Identifier, Kind
 from udfs.identity.lines import erasure_line, withdrawal_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 # A micro-batch, a bundle and five deletions take seconds; a job that is restarting takes longer.
 WAIT_SECONDS = 120.0
@@ -40,7 +42,7 @@ POLL_SECONDS = 0.5
 
 def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m jobs.identity_control", description="Commands on identity.")
-    made.add_argument("--kafka-bootstrap", default="127.0.0.1:19090", help="(default: the local stack's)")
+    add_arguments(made)
     made.add_argument("--topic-prefix", default="", help="as given to the job")
     made.add_argument("--clickhouse-url", default="http://127.0.0.1:19092", help="(default: the local stack's)")
     made.add_argument("--clickhouse-database", default="tributary", help="(default: tributary)")
@@ -62,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns 0 when it was done, 1 when a store or broker stood in the way or rows are left."""
     try:
         return _run(_parser().parse_args(arguments))
-    except (CommandNotSentError, ClickHouseError, RedisError, OSError) as error:
+    except (CommandNotSentError, KafkaSettingsError, ClickHouseError, RedisError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
@@ -72,25 +74,25 @@ def _run(chosen: argparse.Namespace) -> int:
     password = os.environ.get("TRIBUTARY_CLICKHOUSE_PASSWORD", address.password)
     sink = ArrowSink(replace(address, password=password))
     customer = Customer(chosen.tenant, chosen.customer)
-    topic = Topics(chosen.topic_prefix).identity_commands
+    send = partial(send_command, KafkaSettings.of(chosen), Topics(chosen.topic_prefix).identity_commands, chosen.tenant)
     if chosen.command == "show":
         print("\n".join(links_of(sink, customer)))
         return 0
     if chosen.command == "withdraw":
         link = Identifier(Kind(chosen.kind), chosen.value)
-        send_command(chosen.kafka_bootstrap, topic, chosen.tenant, withdrawal_line(*customer, link))
+        send(withdrawal_line(*customer, link))
         print("withdrawn; the job derives anew what rested on the link")
         return 0
-    done = _erase(sink, customer, chosen.kafka_bootstrap, topic, chosen.wait)
+    done = _erase(sink, customer, send, chosen.wait)
     deleted = forget_customer(chosen.redis_url, os.environ.get("TRIBUTARY_REDIS_PASSWORD"), *customer)
     print(f"{'redis':24} {deleted:8} keys deleted")
     return done
 
 
-def _erase(sink: ArrowSink, customer: Customer, bootstrap: str, topic: str, wait_seconds: float) -> int:
+def _erase(sink: ArrowSink, customer: Customer, send: Callable[[str], None], wait_seconds: float) -> int:
     now_ms = int(time.time() * 1000)
     before = rows_of(sink, customer, now_ms)
-    send_command(bootstrap, topic, customer.tenant_id, erasure_line(*customer, now_ms))
+    send(erasure_line(*customer, now_ms))
     until = time.monotonic() + wait_seconds
     after = before
     while True:

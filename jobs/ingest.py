@@ -14,13 +14,14 @@ from zlib import crc32
 import orjson
 from pyflink.datastream import DataStream
 from pyflink.java_gateway import get_gateway
-from pyflink.table import DataTypes, Schema, TableDescriptor
+from pyflink.table import DataTypes, Schema
 from pyflink.table.udf import ScalarFunction, udf
 
 from connectors.clickhouse.event_rows import EVENT_ROW, FORMAT, event_lines, version
 from connectors.clickhouse.refusals import message, refusals, store_refusals
 from connectors.kafka.decode_batch import QUARANTINED, TICK, VALID
 from connectors.kafka.topics import Topics
+from jobs.kafka_tables import kafka_table
 from jobs.options import Options, Stage, Start
 from jobs.workers import clickhouse_sink, milliseconds, sink_metrics
 from udfs.identity.lines import observation_line
@@ -222,7 +223,7 @@ def read(t_env: StreamTableEnvironment, options: Options, *, store: bool) -> Dat
     delay = f"INTERVAL '{options.watermark_delay_ms / 1000:.3f}' SECOND"
     t_env.create_temporary_table(
         "marketing_events",
-        TableDescriptor.for_connector("kafka")
+        kafka_table(options, Topics(options.topic_prefix).events)
         .schema(
             Schema.new_builder()
             .column("message_key", DataTypes.STRING())
@@ -233,8 +234,6 @@ def read(t_env: StreamTableEnvironment, options: Options, *, store: bool) -> Dat
             .watermark("append_time", f"append_time - {delay}")
             .build()
         )
-        .option("topic", Topics(options.topic_prefix).events)
-        .option("properties.bootstrap.servers", options.kafka_bootstrap)
         .option("properties.group.id", options.consumer_group)
         .option("properties.auto.offset.reset", "earliest")
         # Messages up to 16 MiB are legal for the broker; they reach the decoder, which refuses what is too large.

@@ -13,12 +13,15 @@ Submit with `flink run -py jobs/measurement.py --help` for the options.
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
+from connectors.kafka import clients
+from connectors.kafka.settings import KafkaSettings
 from jobs import alerts, campaign_metrics, clock, counts, duplicates, identity, ingest, journeys, late, sinks, uids
 from jobs.batches import set_batches
 from jobs.options import Options, Stage, parse
@@ -108,8 +111,11 @@ def inserts(t_env: StreamTableEnvironment, stage: str) -> Iterator[StatementSet]
 
 
 def main() -> None:
-    """Read the options, build the data flow and hand it to Flink."""
+    """Read the options, ask the brokers, build the data flow and hand it to Flink; exits with what is wrong."""
     options = parse()
+    # Flink would try again and again, and show why deep in a stack trace.
+    if reason := clients.refused(KafkaSettings.of(options)):
+        sys.exit(f"error: {reason}")
     env = StreamExecutionEnvironment.get_execution_environment()
     build(table_environment(env, options), options)
     env.execute(options.job_name)

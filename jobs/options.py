@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from connectors.kafka.settings import KafkaSettings
+
 
 class OptionError(ValueError):
     """An option has a value that is not allowed; the message names the option, the value and what is allowed."""
@@ -44,14 +46,13 @@ def _option(description: str, default: Any = MISSING) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(KafkaSettings):
     """Options of `jobs/measurement.py`. `parse` reads them from a command line, `check` validates them.
 
-    Passwords are not options, because Flink shows a job's arguments: workers read TRIBUTARY_CLICKHOUSE_PASSWORD and
-    TRIBUTARY_REDIS_PASSWORD from their environment.
+    Passwords are not options, because Flink shows a job's arguments: JobManager and workers read
+    TRIBUTARY_KAFKA_PASSWORD, TRIBUTARY_CLICKHOUSE_PASSWORD and TRIBUTARY_REDIS_PASSWORD from their environment.
     """
 
-    kafka_bootstrap: str = _option("Kafka brokers, host:port[,host:port…]")
     clickhouse_url: str = _option("ClickHouse over HTTP, http(s)://[user@]host:port")
     redis_url: str = _option("Redis, redis(s)://host:port/db")
     clickhouse_database: str = _option("ClickHouse database, made by the migrations", "tributary")
@@ -98,7 +99,6 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "identity_threshold": (0.5, 0.99),  # a link must be more likely true than not
     "journey_retention_days": (1, 400),
 }
-_BROKERS = re.compile(r"[^\s:,]+:\d{1,5}(,[^\s:,]+:\d{1,5})*")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _TOPIC_PART = re.compile(r"[A-Za-z0-9._-]{0,100}")
 
@@ -113,6 +113,8 @@ def check(options: Options) -> Options:
     Raises:
         OptionError: naming the first option that is not.
     """
+    if found := options.kafka_problem():
+        raise _refuse(*found)
     _check_addresses(options)
     _check_names(options)
     _check_stages(options)
@@ -121,8 +123,6 @@ def check(options: Options) -> Options:
 
 
 def _check_addresses(options: Options) -> None:
-    if not _BROKERS.fullmatch(options.kafka_bootstrap):
-        raise _refuse("kafka_bootstrap", options.kafka_bootstrap, "host:port[,host:port…]")
     for name, schemes in (("clickhouse_url", {"http", "https"}), ("redis_url", {"redis", "rediss"})):
         parts = urlsplit(getattr(options, name))
         if parts.password:

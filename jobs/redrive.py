@@ -22,14 +22,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from connectors.clickhouse.arrow_sink import ArrowSink
 from connectors.clickhouse.client import ClickHouseAddress
 from connectors.clickhouse.quarantine import Refused, count_by_reason, find, mark
+from connectors.kafka import clients
 from connectors.kafka.codec import DecodeError, EncodeError, EventDecoder, EventEncoder
 from connectors.kafka.event_traces import event_headers
+from connectors.kafka.settings import KafkaSettings, KafkaSettingsError, add_arguments
 from connectors.kafka.topics import Topics
 from connectors.schema_registry import SchemaRegistry, open_registry
 from udfs.events.privacy import protect_maps, protect_strings
@@ -38,6 +39,8 @@ from udfs.events.rules import check
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from kafka import KafkaProducer
 
 SEND_TIMEOUT_SECONDS = 30
 LARGEST_REQUEST = 24 * 1024 * 1024
@@ -112,7 +115,7 @@ def submit(chosen: argparse.Namespace, sink: ArrowSink, registry: SchemaRegistry
     messages = _chosen(chosen, sink, status="quarantined")
     if document is not None and len(messages) != 1:
         raise RedriveError("--record gives one event: choose one message with --at PARTITION:OFFSET")
-    producer = None if chosen.dry_run else _producer(chosen.kafka_bootstrap)
+    producer = None if chosen.dry_run else _producer(KafkaSettings.of(chosen))
     topic = Topics(chosen.topic_prefix).events
     done = failed = 0
     for message in messages:
@@ -139,9 +142,9 @@ def submit(chosen: argparse.Namespace, sink: ArrowSink, registry: SchemaRegistry
     return failed
 
 
-def _producer(bootstrap: str) -> KafkaProducer:
-    return KafkaProducer(
-        bootstrap_servers=bootstrap.split(","),
+def _producer(kafka: KafkaSettings) -> KafkaProducer:
+    return clients.producer(
+        kafka,
         acks="all",
         max_request_size=LARGEST_REQUEST,
         request_timeout_ms=SEND_TIMEOUT_SECONDS * 1000,
@@ -178,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--clickhouse-url", default="http://127.0.0.1:19092", help="(default: the local stack's)")
     made.add_argument("--clickhouse-database", default="tributary", help="(default: tributary)")
-    made.add_argument("--kafka-bootstrap", default="127.0.0.1:19090", help="(default: the local stack's)")
+    add_arguments(made)
     made.add_argument("--topic-prefix", default="", help="as given to the job")
     made.add_argument(
         "--registry", default=str(Path(__file__).parent.parent / "avro"), help="folder or URL of the schemas"
@@ -229,6 +232,9 @@ def main(arguments: list[str] | None = None) -> int:
             else:
                 why = ",".join(message.reasons)
                 print(f"{message.position:12}  {message.status:12}  {why}  {message.event_type}  {message.event_id}")
+    except KafkaSettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except (RedriveError, KafkaError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

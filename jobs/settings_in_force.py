@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from pyflink.common import Types
 from pyflink.datastream.state import MapStateDescriptor
-from pyflink.table import DataTypes, Schema, TableDescriptor
+from pyflink.table import DataTypes, Schema
 
 from connectors.kafka.topics import Topics
 from jobs.ingest import SHARDS
+from jobs.kafka_tables import kafka_table
 from udfs.attribution.settings_in_force import SettingsInForce
 
 if TYPE_CHECKING:
@@ -39,10 +40,8 @@ def define(t_env: StreamTableEnvironment, options: Options) -> str:
     """
     t_env.create_temporary_table(
         "control",
-        TableDescriptor.for_connector("kafka")
+        kafka_table(options, Topics(options.topic_prefix).control)
         .schema(Schema.new_builder().column("record", DataTypes.STRING()).build())
-        .option("topic", Topics(options.topic_prefix).control)
-        .option("properties.bootstrap.servers", options.kafka_bootstrap)
         .option("scan.startup.mode", "earliest-offset")
         .option("format", "raw")
         .build(),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pyflink.table import DataTypes, Schema, TableDescriptor
 
 from connectors.kafka.topics import Topics
+from jobs.kafka_tables import kafka_table
 
 if TYPE_CHECKING:
     from pyflink.table import StreamTableEnvironment
@@ -29,10 +30,8 @@ def define(t_env: StreamTableEnvironment, options: Options) -> None:
     ):
         t_env.create_temporary_table(
             table,
-            TableDescriptor.for_connector("kafka")
+            kafka_table(options, topic)
             .schema(schema)
-            .option("topic", topic)
-            .option("properties.bootstrap.servers", options.kafka_bootstrap)
             # A quarantined message may be as large as the broker takes, and base64 makes it a third larger.
             .option("properties.max.request.size", str(24 * 1024 * 1024))
             .option("properties.compression.type", "lz4")

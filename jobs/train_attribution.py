@@ -28,6 +28,7 @@ from connectors.clickhouse.attribution_models import DriftRow, ModelRow, path_pr
 from connectors.clickhouse.client import ClickHouseAddress
 from connectors.clickhouse.journey_paths import JourneyQuery, read_journeys
 from connectors.kafka.control import ControlTopic, ControlTopicError
+from connectors.kafka.settings import KafkaSettings, add_arguments
 from connectors.kafka.topics import Topics
 from jobs.attribution_control import JOB, ConflictError, TenantRecord, put_models, read_one
 from jobs.control import check_tenant
@@ -348,7 +349,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--metrics-file", help="with --drift: write the metric to this file (*.prom)")
     made.add_argument("--clickhouse-url", default="http://127.0.0.1:19092", help="(default: the local stack's)")
     made.add_argument("--clickhouse-database", default="tributary", help="(default: tributary)")
-    made.add_argument("--kafka-bootstrap", default="127.0.0.1:19090", help="(default: the local stack's)")
+    add_arguments(made)
     made.add_argument("--topic-prefix", default="", help="as given to the job")
     return made
 
@@ -358,8 +359,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     address = ClickHouseAddress.parse(chosen.clickhouse_url, chosen.clickhouse_database)
     sink = ArrowSink(replace(address, password=os.environ.get("TRIBUTARY_CLICKHOUSE_PASSWORD", address.password)))
-    topic = ControlTopic(chosen.kafka_bootstrap, Topics(chosen.topic_prefix).control)
     try:
+        topic = ControlTopic(KafkaSettings.of(chosen), Topics(chosen.topic_prefix).control)
         check_tenant(chosen.tenant)
         return (run_drift if chosen.drift else run_training)(chosen, sink, topic)
     except (SettingsError, TrainingError, ValueError) as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from connectors.kafka.control import CONFIGURATION
+from connectors.kafka.create_topics import LARGEST_MESSAGE, create_missing
 from connectors.kafka.topics import Topics
 from local.component import Component, StackError
 from local.config import HOST, REPOSITORY
@@ -22,12 +22,9 @@ if TYPE_CHECKING:
     from local.config import StackConfig
 
 _JARS = REPOSITORY / ".cache" / "jars" / "kafka"
-_DAY_MS = 24 * 3600 * 1000
 # Enough to spread tenants over the largest local job; the number cannot change later without breaking the order of a
 # key.
 _PARTITIONS = 8
-# The largest record that the pipeline must survive is 10 MB; it goes to the quarantine, so the broker has to let it in.
-_LARGEST_MESSAGE = 16 * 1024 * 1024
 
 _BROKER = """\
 # Written by the local stack at every start.
@@ -69,26 +66,6 @@ rootLogger.appenderRef.out.ref = out
 """
 
 
-def topic_settings() -> dict[str, dict[str, str]]:
-    """Return the topics of the data contract and their configuration."""
-    names = Topics()
-    ninety_days = str(90 * _DAY_MS)
-    wanted = {
-        # The broker's append time is the time that watermarks and the age rules rest on.
-        names.events: {"retention.ms": ninety_days, "message.timestamp.type": "LogAppendTime"},
-        names.quarantine: {"retention.ms": ninety_days},
-        names.late: {"retention.ms": ninety_days},
-        # A replay of the events must find the erasures too.
-        names.identity_commands: {"retention.ms": ninety_days},
-        # The newest record of each tenant is kept for ever.
-        names.control: dict(CONFIGURATION),
-        # Signals and alerts are copies of stored rows, for those who listen now.
-        names.signals: {"retention.ms": str(_DAY_MS)},
-        names.alerts: {"retention.ms": str(7 * _DAY_MS)},
-    }
-    return {name: settings | {"max.message.bytes": str(_LARGEST_MESSAGE)} for name, settings in wanted.items()}
-
-
 def component(config: StackConfig) -> Component:
     """Describe the broker of a stack."""
     folder = config.run_dir / "kafka"
@@ -121,15 +98,9 @@ def create_topics(bootstrap: str) -> list[str]:
     """
     admin = _admin(bootstrap)
     try:
-        existing = set(admin.list_topics())
-        new = {
-            name: {"num_partitions": _PARTITIONS, "replication_factor": 1, "configs": settings}
-            for name, settings in topic_settings().items()
-            if name not in existing
-        }
-        if new:
-            admin.create_topics(new, timeout_ms=15_000, wait_for_metadata=True)
-        return list(new)
+        return create_missing(
+            admin, Topics(), partitions=_PARTITIONS, replication_factor=1, control_partitions=_PARTITIONS
+        )
     finally:
         admin.close()
 
@@ -147,7 +118,7 @@ def _prepare(config: StackConfig, folder: Path) -> None:
     settings = folder / "server.properties"
     settings.write_text(
         _BROKER.format(
-            host=HOST, port=config.kafka_port, controller=config.controller_port, data=data, largest=_LARGEST_MESSAGE
+            host=HOST, port=config.kafka_port, controller=config.controller_port, data=data, largest=LARGEST_MESSAGE
         ),
         encoding="utf-8",
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from connectors.kafka.settings import KafkaSettings
 from serving.access.settings import problem as access_problem
 
 if TYPE_CHECKING:
@@ -30,14 +31,13 @@ def _option(description: str, default: Any = MISSING) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(KafkaSettings):
     """Options of `python -m serving`. `parse` reads them, `check` validates them.
 
     Each is a long option, or the environment variable TRIBUTARY_<NAME> (the command line wins). Passwords are not
     options, because a process list shows them: they are read from the environment, see the epilog of `--help`.
     """
 
-    kafka_bootstrap: str = _option("Kafka brokers, host:port[,host:port…]")
     clickhouse_url: str = _option("ClickHouse over HTTP, http(s)://[user@]host:port")
     redis_url: str = _option("Redis, redis(s)://host:port/db")
     clickhouse_database: str = _option("ClickHouse database, made by the migrations", "tributary")
@@ -117,7 +117,6 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "tenant_calls_per_second": (0.1, 1_000_000),
     "tenant_burst": (1, 1_000_000),
 }
-_BROKERS = re.compile(r"[^\s:,]+:\d{1,5}(,[^\s:,]+:\d{1,5})*")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _TOPIC_PART = re.compile(r"[A-Za-z0-9._-]{0,100}")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -139,8 +138,8 @@ def check(options: Options) -> Options:  # noqa: C901 - one plain rule after the
     Raises:
         OptionError: naming the first option that is not.
     """
-    if not _BROKERS.fullmatch(options.kafka_bootstrap):
-        raise _refuse("kafka_bootstrap", options.kafka_bootstrap, "host:port[,host:port…]")
+    if wrong := options.kafka_problem():
+        raise _refuse(*wrong)
     addresses = [("clickhouse_url", {"http", "https"}), ("redis_url", {"redis", "rediss"})]
     if options.otlp_endpoint:
         addresses.append(("otlp_endpoint", {"http", "https"}))
@@ -195,9 +194,10 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m serving",
         description="Tributary's serving process: answers over gRPC, live and from the stores.",
         epilog=f"Each option may also be set as {ENVIRONMENT_PREFIX}<NAME>, for example {ENVIRONMENT_PREFIX}GRPC_PORT. "
-        "Passwords and secrets are read from TRIBUTARY_CLICKHOUSE_PASSWORD, TRIBUTARY_REDIS_PASSWORD, "
-        "TRIBUTARY_RELATIONAL_PASSWORD, TRIBUTARY_OIDC_CLIENT_SECRET, TRIBUTARY_SESSION_SECRET (of browsers' sessions) "
-        "and TRIBUTARY_OPERATOR_TOKEN (for /metrics where callers are authenticated).",
+        "Passwords and secrets are read from TRIBUTARY_KAFKA_PASSWORD, TRIBUTARY_CLICKHOUSE_PASSWORD, "
+        "TRIBUTARY_REDIS_PASSWORD, TRIBUTARY_RELATIONAL_PASSWORD, TRIBUTARY_OIDC_CLIENT_SECRET, "
+        "TRIBUTARY_SESSION_SECRET (of browsers' sessions) and TRIBUTARY_OPERATOR_TOKEN (for /metrics where callers are "
+        "authenticated).",
         allow_abbrev=False,
     )
     for item in fields(Options):

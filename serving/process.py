@@ -17,6 +17,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.clickhouse.client import ClickHouseAddress
+from connectors.kafka.settings import KafkaSettings
 from connectors.kafka.topics import Topics
 from serving.access.assembly import Access
 from serving.access.certificates import Certificates
@@ -79,8 +80,11 @@ class Process:
         )
         self.hub = LiveHub(self.metrics)
         topics = Topics(options.topic_prefix)
-        self.feed = KafkaFeed(options.kafka_bootstrap, topics, self.hub, self.metrics)
-        self.lag = ConsumerLag(options.kafka_bootstrap, topics.events, options.pipeline_group)
+        kafka = KafkaSettings.of(options)
+        # The feed would try for ever without its password or files.
+        kafka.for_kafka_python()
+        self.feed = KafkaFeed(kafka, topics, self.hub, self.metrics)
+        self.lag = ConsumerLag(kafka, topics.events, options.pipeline_group)
         self.figures = PipelineFigures(
             self.history, self.lag, self.hub, tenant_labels=options.tenant_labels, score_series=options.score_series
         )

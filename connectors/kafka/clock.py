@@ -15,13 +15,17 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
+from connectors.kafka import clients
+from connectors.kafka.settings import KafkaSettings, KafkaSettingsError
 from connectors.kafka.topics import CLOCK_TICK_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from kafka import KafkaConsumer, KafkaProducer
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +60,9 @@ class QuietPartitions:
 class Clock:
     """Ticks the quiet partitions of one topic. A fault of the broker is logged and the next look tries again."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        """Keep the address; nothing is connected yet."""
-        self._bootstrap = bootstrap
+    def __init__(self, settings: KafkaSettings, topic: str) -> None:
+        """Keep the settings; nothing is connected yet."""
+        self._settings = settings
         self._topic = topic
         self._consumer: KafkaConsumer | None = None
         self._producer: KafkaProducer | None = None
@@ -71,23 +75,26 @@ class Clock:
         """
         try:
             return self._tick()
-        except KafkaError as error:
-            log.warning("no clock tick: %s", type(error).__name__)
+        except (KafkaError, KafkaSettingsError) as error:
+            log.warning("no clock tick: %s", clients.told(error))
             self.close()
             return 0
 
     def _tick(self) -> int:
-        brokers = self._bootstrap.split(",")
         if self._consumer is None:
-            self._consumer = KafkaConsumer(
-                bootstrap_servers=brokers, request_timeout_ms=REQUEST_TIMEOUT_MS, enable_auto_commit=False
+            self._consumer = clients.consumer(
+                self._settings,
+                bootstrap_timeout_ms=REQUEST_TIMEOUT_MS,
+                request_timeout_ms=REQUEST_TIMEOUT_MS,
+                enable_auto_commit=False,
             )
         if self._producer is None:
-            self._producer = KafkaProducer(
-                bootstrap_servers=brokers,
+            self._producer = clients.producer(
+                self._settings,
                 acks=1,
                 linger_ms=0,
                 retries=0,
+                bootstrap_timeout_ms=REQUEST_TIMEOUT_MS,
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
                 max_block_ms=REQUEST_TIMEOUT_MS,
             )

@@ -10,9 +10,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient, NewTopic
+from kafka import TopicPartition
+from kafka.admin import NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from connectors.kafka import clients
+from connectors.kafka.settings import KafkaSettings, KafkaSettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +42,7 @@ class ControlTopicError(Exception):
 class ControlTopic:
     """The control topic of one installation. Each call connects, and blocks for TIMEOUT_SECONDS at most."""
 
-    bootstrap: str
+    kafka: KafkaSettings
     topic: str
 
     def create(self) -> bool:
@@ -47,25 +50,23 @@ class ControlTopic:
         wanted = NewTopic(self.topic, num_partitions=PARTITIONS, replication_factor=-1, topic_configs=CONFIGURATION)
         try:
             with closing(
-                KafkaAdminClient(
-                    bootstrap_servers=self.bootstrap.split(","),
-                    request_timeout_ms=REQUEST_TIMEOUT_MS,
-                    bootstrap_timeout_ms=REQUEST_TIMEOUT_MS,
+                clients.admin(
+                    self.kafka, request_timeout_ms=REQUEST_TIMEOUT_MS, bootstrap_timeout_ms=REQUEST_TIMEOUT_MS
                 )
             ) as admin:
                 admin.create_topics([wanted])
         except TopicAlreadyExistsError:
             return False
-        except KafkaError as error:
-            raise ControlTopicError(f"topic {self.topic} cannot be made: {type(error).__name__}") from None
+        except (KafkaError, KafkaSettingsError) as error:
+            raise ControlTopicError(f"topic {self.topic} cannot be made: {clients.told(error)}") from None
         return True
 
     def put(self, key: str, value: bytes) -> None:
         """Append a record and wait until the brokers have it. Raises ControlTopicError."""
         try:
             with closing(
-                KafkaProducer(
-                    bootstrap_servers=self.bootstrap.split(","),
+                clients.producer(
+                    self.kafka,
                     acks="all",
                     request_timeout_ms=REQUEST_TIMEOUT_MS,
                     bootstrap_timeout_ms=REQUEST_TIMEOUT_MS,
@@ -74,8 +75,8 @@ class ControlTopic:
                 )
             ) as producer:
                 producer.send(self.topic, key=key.encode(), value=value).get(TIMEOUT_SECONDS)
-        except KafkaError as error:
-            raise ControlTopicError(f"topic {self.topic} does not take the record: {type(error).__name__}") from None
+        except (KafkaError, KafkaSettingsError) as error:
+            raise ControlTopicError(f"topic {self.topic} does not take the record: {clients.told(error)}") from None
 
     def read(self) -> dict[str, list[bytes]]:
         """Return all records that are still kept, by key, oldest first. Raises ControlTopicError.
@@ -86,15 +87,15 @@ class ControlTopic:
         try:
             for key, value in self._records():
                 found.setdefault(key, []).append(value)
-        except KafkaError as error:
-            raise ControlTopicError(f"topic {self.topic} cannot be read: {type(error).__name__}") from None
+        except (KafkaError, KafkaSettingsError) as error:
+            raise ControlTopicError(f"topic {self.topic} cannot be read: {clients.told(error)}") from None
         return found
 
     def _records(self) -> Iterator[tuple[str, bytes]]:
         until = time.monotonic() + TIMEOUT_SECONDS
         with closing(
-            KafkaConsumer(
-                bootstrap_servers=self.bootstrap.split(","),
+            clients.consumer(
+                self.kafka,
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
                 bootstrap_timeout_ms=REQUEST_TIMEOUT_MS,
                 enable_auto_commit=False,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
+
+from connectors.kafka import clients
+from connectors.kafka.settings import KafkaSettings, KafkaSettingsError
 
 SEND_TIMEOUT_SECONDS = 30
 REQUEST_TIMEOUT_MS = 10_000
@@ -15,15 +17,15 @@ class CommandNotSentError(Exception):
     """The brokers did not take the command; the text says why."""
 
 
-def send_command(bootstrap: str, topic: str, tenant_id: str, line: str) -> None:
+def send_command(kafka: KafkaSettings, topic: str, tenant_id: str, line: str) -> None:
     """Append a command (a line of `udfs/identity/lines.py`) and wait until the brokers have it.
 
     Blocks for SEND_TIMEOUT_SECONDS at most. Sent twice it does the same. Raises CommandNotSentError.
     """
     try:
         with closing(
-            KafkaProducer(
-                bootstrap_servers=bootstrap.split(","),
+            clients.producer(
+                kafka,
                 acks="all",
                 request_timeout_ms=REQUEST_TIMEOUT_MS,
                 bootstrap_timeout_ms=REQUEST_TIMEOUT_MS,
@@ -31,5 +33,5 @@ def send_command(bootstrap: str, topic: str, tenant_id: str, line: str) -> None:
             )
         ) as producer:
             producer.send(topic, key=tenant_id.encode(), value=line.encode()).get(SEND_TIMEOUT_SECONDS)
-    except KafkaError as error:
-        raise CommandNotSentError(f"topic {topic} does not take the command: {type(error).__name__}") from None
+    except (KafkaError, KafkaSettingsError) as error:
+        raise CommandNotSentError(f"topic {topic} does not take the command: {clients.told(error)}") from None

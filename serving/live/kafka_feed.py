@@ -13,14 +13,18 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
+from connectors.kafka import clients
+from connectors.kafka.settings import KafkaSettings, KafkaSettingsError
 from serving.live.hub import Record, Topic
 from serving.live.latest_values import Position
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from kafka import KafkaConsumer
 
     from connectors.kafka.topics import Topics
     from serving.live.hub import LiveHub
@@ -44,9 +48,9 @@ PARTITION_CHECK_SECONDS = 30.0
 class KafkaFeed:
     """Reads in a thread of its own. `start` once, `stop` once; faults are retried for ever with growing pauses."""
 
-    def __init__(self, bootstrap: str, topics: Topics, hub: LiveHub, metrics: ServingMetrics) -> None:
+    def __init__(self, kafka: KafkaSettings, topics: Topics, hub: LiveHub, metrics: ServingMetrics) -> None:
         """Keep the parts; nothing is connected yet."""
-        self._bootstrap = bootstrap.split(",")
+        self._kafka = kafka
         self._names: Mapping[str, Topic] = {topics.signals: Topic.SIGNALS, topics.alerts: Topic.ALERTS}
         self._hub = hub
         self._metrics = metrics
@@ -76,8 +80,8 @@ class KafkaFeed:
         pause = FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
             try:
-                consumer = KafkaConsumer(
-                    bootstrap_servers=self._bootstrap,
+                consumer = clients.consumer(
+                    self._kafka,
                     group_id=None,
                     enable_auto_commit=False,
                     max_poll_records=BATCH_RECORDS,
@@ -91,10 +95,8 @@ class KafkaFeed:
                         pause = FIRST_PAUSE_SECONDS
                 finally:
                     consumer.close(autocommit=False, timeout_ms=1_000)
-            except (KafkaError, OSError, RuntimeError) as error:
-                # The broker's name is in the configuration; the kind is enough to tell a refused connection from a
-                # refused request.
-                log.warning("live feed: %s, trying again in %.1f s", type(error).__name__, pause)
+            except (KafkaError, KafkaSettingsError, OSError, RuntimeError) as error:
+                log.warning("live feed: %s, trying again in %.1f s", clients.told(error), pause)
                 self._metrics.feed_failures.inc()
             self._stopping.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

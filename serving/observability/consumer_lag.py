@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from typing import TYPE_CHECKING
 
-from kafka import KafkaAdminClient, OffsetSpec, TopicPartition
+from kafka import OffsetSpec, TopicPartition
 from kafka.errors import KafkaError
+
+from connectors.kafka import clients
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
+
+    from connectors.kafka.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
 
@@ -16,9 +24,9 @@ REQUEST_MS = 5_000
 class ConsumerLag:
     """Reads the lag of one consumer group on one topic. Blocks: called in a thread, one call at a time."""
 
-    def __init__(self, bootstrap: str, topic: str, group: str) -> None:
+    def __init__(self, kafka: KafkaSettings, topic: str, group: str) -> None:
         """Keep the names; the first read connects."""
-        self._bootstrap = bootstrap.split(",")
+        self._kafka = kafka
         self._topic = topic
         self._group = group
         self._admin: KafkaAdminClient | None = None
@@ -32,7 +40,7 @@ class ConsumerLag:
         try:
             return self._read()
         except (KafkaError, OSError, RuntimeError, ValueError) as error:
-            log.info("consumer lag not read: %s", type(error).__name__)
+            log.info("consumer lag not read: %s", clients.told(error))
             self.close()
             return None
 
@@ -45,11 +53,7 @@ class ConsumerLag:
 
     def _read(self) -> dict[int, int]:
         if self._admin is None:
-            self._admin = KafkaAdminClient(
-                bootstrap_servers=self._bootstrap,
-                bootstrap_timeout_ms=REQUEST_MS,
-                request_timeout_ms=REQUEST_MS,
-            )
+            self._admin = clients.admin(self._kafka, bootstrap_timeout_ms=REQUEST_MS, request_timeout_ms=REQUEST_MS)
         described = self._admin.describe_topics([self._topic])
         partitions = [
             TopicPartition(self._topic, partition["partition_index"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.kafka.identity_commands import send_command
+from connectors.kafka.settings import KafkaSettings
 from connectors.kafka.topics import Topics
 from tests.e2e.running_world import DATABASE, SETTLED_SECONDS, World
 from tests.oracle import Answer, Difference, compare
@@ -62,7 +63,7 @@ def test_withdrawn_links_split_persons_and_move_their_credits(world: World, file
     assert moved
     for tenant, name, kind, value in withdrawn:
         line = withdrawal_line(tenant, name, Identifier(Kind(kind), value))
-        send_command(world.kafka, Topics().identity_commands, tenant, line)
+        send_command(KafkaSettings(kafka_bootstrap=world.kafka), Topics().identity_commands, tenant, line)
     agree(world, file, withdrawn)
 
 

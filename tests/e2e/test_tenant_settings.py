@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.kafka.control import ControlTopic
+from connectors.kafka.settings import KafkaSettings
 from connectors.kafka.topics import Topics
 from jobs.attribution_control import put_models, put_settings
 from tests.e2e.running_world import DATABASE, SETTLED_SECONDS, World
@@ -33,7 +34,7 @@ MODEL = PublishedModel("m1", "", 0, {"email": 0.4, "search": 0.3, "social": 0.1,
 
 def test_settings_put_while_events_flow_are_those_that_all_credits_end_with(world: World, tmp_path: Path) -> None:
     changed, unchanged = "settings-changed", "settings-unchanged"
-    topic = ControlTopic(world.kafka, Topics().control)
+    topic = ControlTopic(KafkaSettings(kafka_bootstrap=world.kafka), Topics().control)
     shape = ("--count", "6000", "--rate", "600", "--tenants", f"{changed},{unchanged}", "--mix", "0.1,0.85,0.05")
     producer = world.start("settings", *shape)
     put_settings(topic, changed, FIRST)

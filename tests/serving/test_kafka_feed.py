@@ -9,6 +9,7 @@ import orjson
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 
+from connectors.kafka.settings import KafkaSettings
 from connectors.kafka.topics import Topics
 from local.config import StackConfig
 from local.stack import Stack
@@ -49,6 +50,10 @@ def address(broker):
     return f"127.0.0.1:{broker.config.kafka_port}"
 
 
+def settings(broker):
+    return KafkaSettings(kafka_bootstrap=address(broker))
+
+
 async def until(condition, what, seconds=90.0):
     try:
         async with asyncio.timeout(seconds):
@@ -68,7 +73,7 @@ async def test_reads_from_now_on_and_survives_a_killed_broker(broker, produce, t
     produce(window_signal(tenant, "before", 1000))
     metrics = ServingMetrics()
     hub = LiveHub(metrics)
-    feed = KafkaFeed(address(broker), TOPICS, hub, metrics)
+    feed = KafkaFeed(settings(broker), TOPICS, hub, metrics)
     feed.start()
     try:
         await asyncio.wait_for(feed.listening.wait(), 60)
@@ -93,9 +98,9 @@ async def test_waits_for_a_broker_that_is_not_there_yet(broker, produce, tenant)
     await asyncio.to_thread(broker.kill, "kafka")
     metrics = ServingMetrics()
     hub = LiveHub(metrics)
-    feed = KafkaFeed(address(broker), TOPICS, hub, metrics)
+    feed = KafkaFeed(settings(broker), TOPICS, hub, metrics)
     feed.start()
-    lag = ConsumerLag(address(broker), TOPICS.events, "group")
+    lag = ConsumerLag(settings(broker), TOPICS.events, "group")
     try:
         await until(lambda: metrics.feed_failures._value.get() > 0, "a first failure")
         assert await asyncio.to_thread(lag.read) is None
@@ -111,7 +116,7 @@ async def test_waits_for_a_broker_that_is_not_there_yet(broker, produce, tenant)
 @pytest.mark.asyncio
 async def test_a_feed_that_never_connected_stops_quickly():
     metrics = ServingMetrics()
-    feed = KafkaFeed("127.0.0.1:1", TOPICS, LiveHub(metrics), metrics)
+    feed = KafkaFeed(KafkaSettings(kafka_bootstrap="127.0.0.1:1"), TOPICS, LiveHub(metrics), metrics)
     feed.start()
     began = time.monotonic()
     await feed.stop()
@@ -119,7 +124,7 @@ async def test_a_feed_that_never_connected_stops_quickly():
 
 
 def test_consumer_lag(broker, produce, tenant):
-    lag = ConsumerLag(address(broker), TOPICS.events, "a-group")
+    lag = ConsumerLag(settings(broker), TOPICS.events, "a-group")
     try:
         # A broker that has just started has to find the coordinator of the group first.
         before = wait_until(lag.read, "the first reading")

@@ -6,6 +6,7 @@ import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from connectors.kafka.control import ControlTopic
+from connectors.kafka.settings import KafkaSettings
 from jobs.attribution_control import put_settings, read_all
 from local.config import StackConfig
 from local.stack import Stack
@@ -21,7 +22,7 @@ def bootstrap(tmp_path_factory):
 
 
 def test_records_come_back_by_key_in_the_order_of_writing(bootstrap):
-    topic = ControlTopic(bootstrap, "blue.measurement-control")
+    topic = ControlTopic(KafkaSettings(kafka_bootstrap=bootstrap), "blue.measurement-control")
     assert topic.read() == {}
     assert topic.create()
     assert not topic.create()
@@ -35,7 +36,7 @@ def test_records_come_back_by_key_in_the_order_of_writing(bootstrap):
 
 
 def test_settings_are_put_with_growing_versions(bootstrap):
-    topic = ControlTopic(bootstrap, "green.measurement-control")
+    topic = ControlTopic(KafkaSettings(kafka_bootstrap=bootstrap), "green.measurement-control")
     topic.create()
     assert [put_settings(topic, "acme", {"lookback_days": days}).version for days in (1, 2)] == [1, 2]
     (record,) = read_all(topic).values()

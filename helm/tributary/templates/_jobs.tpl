@@ -41,6 +41,10 @@ own values are refused in jobs.<name>.options by the schema.
 {{- $root := .root -}}
 - --kafka-bootstrap
 - {{ $root.Values.kafka.bootstrap | quote }}
+{{- range $option, $value := fromJson (include "tributary.kafkaOptions" $root) }}
+- --{{ $option }}
+- {{ $value | quote }}
+{{- end }}
 - --clickhouse-url
 - {{ $root.Values.clickhouse.url | quote }}
 - --clickhouse-database

@@ -48,6 +48,7 @@ imagePullSecrets:
 
 {{/* The passwords as environment variables, by reference. Nothing when no Secret is named. */}}
 {{- define "tributary.passwords" -}}
+{{- include "tributary.kafkaPassword" . }}
 {{- with .Values.clickhouse }}{{ if .existingSecret }}
 - name: TRIBUTARY_CLICKHOUSE_PASSWORD
   valueFrom: {secretKeyRef: {name: {{ .existingSecret }}, key: {{ .passwordKey }}}}

@@ -16,6 +16,9 @@ by the schema.
   "TRIBUTARY_SERVICE_KEYS" "true"
   "TRIBUTARY_RELATIONAL_URL" (required "relational.url is empty: serving keeps users, keys and the audit log there" .Values.relational.url)
 -}}
+{{- range $option, $value := fromJson (include "tributary.kafkaOptions" .) -}}
+{{- $_ := set $environment (printf "TRIBUTARY_%s" ($option | upper | replace "-" "_")) $value -}}
+{{- end -}}
 {{- with include "tributary.eventsJob" . -}}
 {{- $_ := set $environment "TRIBUTARY_PIPELINE_GROUP" (include "tributary.consumerGroup" (dict "root" $ "job" .)) -}}
 {{- end -}}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import ipaddress
 import json
 import socket
 import ssl
@@ -15,56 +13,14 @@ import aiohttp
 import grpc
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.access.certificates import Certificates
 from serving.client.__main__ import main as client_command
 from serving.process import Process
+from tests.certificate_authority import Authority
 from tests.serving.local_stores import ROOT
 from tests.serving.running_server import FakeFeed, NoLag, options
-
-
-class Authority:
-    """A certificate authority of one test."""
-
-    def __init__(self):
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of a test")])
-        self.pem = self._signed(self._name, self._key, x509.BasicConstraints(ca=True, path_length=None))
-
-    def _signed(self, name, key, extension):
-        now = dt.datetime.now(dt.UTC)
-        day = dt.timedelta(days=1)
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - day)
-            .not_valid_after(now + day)
-            .add_extension(extension, critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
-        return made.public_bytes(serialization.Encoding.PEM)
-
-    def issue(self, folder):
-        """Write a new certificate for 127.0.0.1 and its key; returns their paths and the serial number."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
-        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        pem = self._signed(name, key, address)
-        paths = folder / "server.pem", folder / "server.key"
-        paths[0].write_bytes(pem)
-        paths[1].write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        return *paths, x509.load_pem_x509_certificate(pem).serial_number
 
 
 @pytest.fixture

@@ -109,23 +109,23 @@ def test_three_replicas_spread_and_scale(chart: Chart) -> None:
 
 @pytest.mark.parametrize("kind", ["Deployment", "Job"])
 def test_pods_are_hardened(chart: Chart, kind: str) -> None:
-    (resource,) = of_kind(chart.render("minimal"), kind).values()
-    spec = pod(resource)
-    assert spec["securityContext"]["runAsNonRoot"] is True
-    assert spec["automountServiceAccountToken"] is False
-    assert spec["enableServiceLinks"] is False
-    (container,) = spec["containers"]
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    assert container["resources"]["limits"]["memory"]
-    assert container["resources"]["requests"]["cpu"]
+    for resource in of_kind(chart.render("minimal"), kind).values():
+        spec = pod(resource)
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["enableServiceLinks"] is False
+        (container,) = spec["containers"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["limits"]["memory"]
+        assert container["resources"]["requests"]["cpu"]
 
 
 def test_migration_runs_first_and_needs_nothing_of_the_release(chart: Chart) -> None:
-    (job,) = of_kind(chart.render("everything"), "Job").values()
+    job = of_kind(chart.render("everything"), "Job")["measure-migration"]
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
     (container,) = pod(job)["containers"]
     assert "envFrom" not in container

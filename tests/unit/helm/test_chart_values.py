@@ -12,6 +12,7 @@ import yaml
 
 import jobs.options
 import serving.options
+from connectors.kafka.settings import _BROKERS, KafkaSettings
 from tests.unit.helm.chart_programs import REPOSITORY
 from tests.unit.helm.rendered_chart import CHART, Chart, RefusedError
 
@@ -33,6 +34,12 @@ def test_what_is_required_is_named(chart: Chart) -> None:
     [
         ("kafka.bootstrap=kafka", "/kafka/bootstrap"),
         ("kafka.topicPrefix=a b", "/kafka/topicPrefix"),
+        ("kafka.security.protocol=TLS", "/kafka/security/protocol"),
+        ("kafka.security.protocol=SASL_SSL", "/kafka/security/user"),
+        ("kafka.security.user=somebody", "/kafka/security/user"),
+        ("kafka.security.ca.existingSecret=authorities", "/kafka/security/ca/existingSecret"),
+        ("kafka.security.certificate.existingSecret=client", "/kafka/security/certificate/existingSecret"),
+        ("topics.replicationFactor=0", "/topics/replicationFactor"),
         ("clickhouse.url=clickhouse:8123", "/clickhouse/url"),
         ("clickhouse.url=http://user:word@clickhouse:8123", "/clickhouse/url"),
         ("clickhouse.database=1st", "/clickhouse/database"),
@@ -106,16 +113,17 @@ def resolve(schema: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+KAFKA = {item.name.replace("_", "-") for item in fields(KafkaSettings)}
 # What the chart sets from its own values, so that it cannot be set a second time.
 SET_BY_CHART = {
     "jobOptions": {
-        "kafka-bootstrap", "clickhouse-url", "clickhouse-database", "redis-url", "registry", "topic-prefix",
-        "consumer-group", "job-name", "stages",
+        "clickhouse-url", "clickhouse-database", "redis-url", "registry", "topic-prefix",
+        "consumer-group", "job-name", "stages", *KAFKA,
     },
     "servingOptions": {
-        "kafka-bootstrap", "clickhouse-url", "clickhouse-database", "redis-url", "topic-prefix",
+        "clickhouse-url", "clickhouse-database", "redis-url", "topic-prefix",
         "host", "grpc-port", "http-port", "drain-seconds", "relational-url", "service-keys", "demo-user",
-        "tls-certificate", "tls-key", "web-folder",
+        "tls-certificate", "tls-key", "web-folder", *KAFKA,
     },
 }  # fmt: skip
 
@@ -147,7 +155,7 @@ def test_choices_are_those_of_the_program() -> None:
     assert options["job"]["properties"]["stages"]["items"]["enum"] == list(jobs.options.Stage)
     assert options["servingOptions"]["properties"]["log-level"]["enum"] == list(serving.options._LOG_LEVELS)
     kafka = SCHEMA["properties"]["kafka"]["properties"]
-    assert kafka["bootstrap"]["pattern"] == f"^{jobs.options._BROKERS.pattern}$"
+    assert kafka["bootstrap"]["pattern"] == f"^{_BROKERS.pattern}$"
     assert kafka["topicPrefix"]["pattern"] == f"^{jobs.options._TOPIC_PART.pattern}$"
     assert (
         SCHEMA["properties"]["clickhouse"]["properties"]["database"]["pattern"]

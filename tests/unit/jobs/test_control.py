@@ -9,6 +9,7 @@ import pytest
 
 from connectors.kafka import control as control_topic
 from connectors.kafka.control import ControlTopic
+from connectors.kafka.settings import KafkaSettings
 from jobs import attribution_control, control
 from jobs.attribution_control import put_models, put_settings, read_all, read_one
 from tests.conftest import free_port_base
@@ -43,11 +44,11 @@ class MemoryTopic(ControlTopic):
 def topic(monkeypatch: pytest.MonkeyPatch) -> ControlTopic:
     monkeypatch.setattr(MemoryTopic, "records", {})
     monkeypatch.setattr(control, "ControlTopic", MemoryTopic)
-    return MemoryTopic("nowhere:1", "measurement-control")
+    return MemoryTopic(KafkaSettings(kafka_bootstrap="nowhere:1"), "measurement-control")
 
 
 def run(topic: ControlTopic, *words: str) -> int:
-    return control.main(["--kafka-bootstrap", topic.bootstrap, "settings", *words])
+    return control.main(["--kafka-bootstrap", topic.kafka.kafka_bootstrap, "settings", *words])
 
 
 def test_settings_are_put_shown_and_listed(
@@ -139,7 +140,7 @@ def test_a_broker_that_is_not_there_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(control_topic, "REQUEST_TIMEOUT_MS", 300)
-    nowhere = ControlTopic(f"127.0.0.1:{free_port_base()}", "measurement-control")
+    nowhere = ControlTopic(KafkaSettings(kafka_bootstrap=f"127.0.0.1:{free_port_base()}"), "measurement-control")
     (tmp_path / "s.json").write_text("{}")
     assert run(nowhere, "put", "--tenant", "acme", "--file", str(tmp_path / "s.json")) == 1
     assert run(nowhere, "list") == 1
