@@ -217,8 +217,8 @@ def read(t_env: StreamTableEnvironment, options: Options, *, store: bool) -> Dat
     """Return the stream of DECODED columns; with `store`, valid events are in `events` before they are handed on.
 
     Watermarks are made in the Kafka source, per partition, from the broker's append time: a partition that is read
-    late does not make its
-    events late, and a replay sees the watermarks of the first run.
+    late does not make its events late, and a replay sees the watermarks of the first run. No partition is ever taken
+    for idle, however long it is silent (docs/adr/0002-clock-ticks.md).
     """
     delay = f"INTERVAL '{options.watermark_delay_ms / 1000:.3f}' SECOND"
     t_env.create_temporary_table(
@@ -245,7 +245,6 @@ def read(t_env: StreamTableEnvironment, options: Options, *, store: bool) -> Dat
         .option(
             "scan.startup.mode", {Start.GROUP: "group-offsets"}.get(Start(options.start), f"{options.start}-offset")
         )
-        .option("scan.watermark.idle-timeout", f"{options.idle_timeout_ms} ms")
         .option("key.format", "raw")
         .option("key.fields", "message_key")
         .option("value.format", "raw")

@@ -22,6 +22,7 @@ from pyflink.table import StreamTableEnvironment
 
 from connectors.kafka import clients
 from connectors.kafka.settings import KafkaSettings
+from connectors.kafka.topics import Topics
 from jobs import alerts, campaign_metrics, clock, counts, duplicates, identity, ingest, journeys, late, sinks, uids
 from jobs.batches import set_batches
 from jobs.options import Options, Stage, parse
@@ -110,6 +111,16 @@ def inserts(t_env: StreamTableEnvironment, stage: str) -> Iterator[StatementSet]
         out.attach_as_datastream()
 
 
+def too_wide(parallelism: int, partitions: int, topic: str) -> str | None:
+    """Return why a job of this parallelism would never close a window, None when it would or the topic is unknown."""
+    if not 0 < partitions < parallelism:
+        return None
+    return (
+        f"the parallelism is {parallelism}; allowed: up to {partitions}, the partitions of {topic}. A reader without a "
+        "partition has no watermark, and the windows of all others wait for it"
+    )
+
+
 def main() -> None:
     """Read the options, ask the brokers, build the data flow and hand it to Flink; exits with what is wrong."""
     options = parse()
@@ -117,6 +128,9 @@ def main() -> None:
     if reason := clients.refused(KafkaSettings.of(options)):
         sys.exit(f"error: {reason}")
     env = StreamExecutionEnvironment.get_execution_environment()
+    events = Topics(options.topic_prefix).events
+    if reason := too_wide(env.get_parallelism(), clients.partitions(KafkaSettings.of(options), events), events):
+        sys.exit(f"error: {reason}")
     build(table_environment(env, options), options)
     env.execute(options.job_name)
 

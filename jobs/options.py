@@ -70,7 +70,6 @@ class Options(KafkaSettings):
         "first offsets without a checkpoint: group (else earliest), earliest, latest", Start.GROUP.value
     )
     watermark_delay_ms: int = _option("how far the watermark trails the newest append time of a partition, ms", 1_000)
-    idle_timeout_ms: int = _option("a partition silent for so long no longer holds the watermark, ms", 5_000)
     clock_tick_ms: int = _option("a quiet partition gets a clock tick this often, ms; 0: another job does it", 250)
     derived_parallelism: int = _option("parallelism of what is derived from stored events; 0: the job's", 0)
     dedup_hours: int = _option("how long the stream remembers event ids, hours", 24)
@@ -89,7 +88,6 @@ class Options(KafkaSettings):
 # Inclusive bounds of the numbers; the reason for a bound stands beside it.
 _BOUNDS: dict[str, tuple[float, float]] = {
     "watermark_delay_ms": (0, 60_000),  # a minute of delay already breaks every promise of freshness
-    "idle_timeout_ms": (1_000, 600_000),  # below a second a slow fetch looks like silence
     "clock_tick_ms": (0, 10_000),
     "derived_parallelism": (0, 128),  # the production profile has 128 key groups
     "dedup_hours": (1, 24 * 90),  # beyond the topic's retention nothing can come back

@@ -63,8 +63,6 @@ def main(bootstrap: str, prefix: str, folder: Path, parallelism: int) -> None:
         stages=Stage.CAMPAIGN_METRICS.value,
         start=Start.EARLIEST.value,
         watermark_delay_ms=DISORDER_MS,
-        # A source that waits for cold workers is not idle, and no later step makes good what the other one passed by.
-        idle_timeout_ms=600_000,
     )
     env = StreamExecutionEnvironment.get_execution_environment(settings_of_workers(folder, parallelism))
     t_env = Bounded(table_environment(env, options)._j_tenv)  # noqa: SLF001 - PyFlink makes one of its own class only

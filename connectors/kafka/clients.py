@@ -10,6 +10,7 @@ Its loggers write passwords at DEBUG; importing this module ends that.
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
@@ -73,6 +74,16 @@ def refused(settings: KafkaSettings) -> str | None:
     except (KafkaError, KafkaSettingsError) as error:
         log.warning("the brokers were not asked whether they take this client: %s", told(error))
     return None
+
+
+def partitions(settings: KafkaSettings, topic: str) -> int:
+    """Return how many partitions a topic has; 0 when it does not exist, or the brokers cannot be asked from here."""
+    try:
+        with closing(consumer(settings, bootstrap_timeout_ms=ASKING_MS, request_timeout_ms=ASKING_MS)) as asking:
+            return len(asking.partitions_for_topic(topic) or ())
+    except (KafkaError, KafkaSettingsError) as error:
+        log.warning("the brokers were not asked for the partitions of %s: %s", topic, told(error))
+        return 0
 
 
 def told(error: Exception) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.measurement import too_wide
 from jobs.options import USUAL_STAGES, Stage
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -155,3 +156,13 @@ def test_a_wrong_option_ends_the_program_with_a_message(arguments, said):
     assert out == ""
     assert "Traceback" not in errors
     assert all(part in errors for part in said), errors
+
+
+@pytest.mark.parametrize(
+    ("parallelism", "partitions", "refused"), [(8, 8, False), (2, 8, False), (9, 8, True), (9, 0, False)]
+)
+def test_a_job_wider_than_its_topic_is_refused(parallelism, partitions, refused):
+    reason = too_wide(parallelism, partitions, "marketing-events")
+    assert (reason is not None) is refused
+    if reason:
+        assert "the parallelism is 9; allowed: up to 8, the partitions of marketing-events" in reason

@@ -83,7 +83,7 @@ def test_the_topics_are_made_before_the_installation(chart: Chart) -> None:
     container = topics_job(resources)
     assert container["command"] == ["python", "-m", "connectors.kafka.create_topics"]
     chosen = _parser().parse_args(container["args"])
-    assert (chosen.partitions, chosen.replication_factor, chosen.topic_prefix) == (8, 3, "blue.")
+    assert (chosen.partitions, chosen.replication_factor, chosen.topic_prefix) == (16, 3, "blue.")
     assert chosen.kafka_bootstrap.startswith("kafka-0.kafka:9092,")
     job = of_kind(resources, "Job")["measure-topics"]
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
