@@ -143,6 +143,13 @@ def test_places_add_up_to_the_journeys_that_began(dashboard, world, axe):
         expect(widget.get_by_test_id(f"place-{country}")).to_have_text(str(number))
     expect(widget.get_by_text("Germany", exact=True)).to_be_visible()
     expect(widget.get_by_text("Not known", exact=True)).to_be_visible()
+    most = max((country for country in countries if country), key=countries.__getitem__)
+    outline = widget.locator(f'path[data-country="{most}"]')
+    fills = outline.evaluate_all("all => all.map((path) => path.style.fill)")
+    assert fills == ["color-mix(in oklab, var(--heat-high) 100%, var(--heat-low))"]
+    assert widget.locator('path[data-country="AQ"], path[data-country="GL"][style*="heat"]').count() == 0
+    outline.hover()
+    expect(widget.get_by_text(re.compile(rf": {countries[most]}$"))).to_be_visible()
     widget.get_by_role("button", name="as a table").click()
     expect(widget.get_by_role("row", name=f"Germany (DE-BE) {places['DE-BE']}")).to_be_visible()
     expect(widget.get_by_role("row")).to_have_count(1 + len(places))

@@ -104,6 +104,8 @@ export const englishWidgets = {
     rate: "Share with a conversion",
     convertedShare: (share: string) => `${share} with a conversion`,
     others: "All others",
+    map: (countries: number, first: string) => `Map of the world: journeys began in ${countries} ${countries === 1 ? "country" : "countries"}, most of them in: ${first}`,
+    point: "Point at a country for its figure",
   },
   score: { title: "Performance score", note: "From CTR, conversion rate and ROAS", empty: "No figure in this range.", low: "Low: below the alert mark of 60", fair: "Fair: above the alert mark of 60", good: "Good: above 75", noValue: "No value in this range" },
   attribution: {

@@ -105,6 +105,8 @@ export const germanWidgets: typeof englishWidgets = {
     rate: "Anteil mit Conversion",
     convertedShare: (share) => `${share} mit Conversion`,
     others: "Alle anderen",
+    map: (countries, first) => `Weltkarte: Journeys begannen in ${countries} ${countries === 1 ? "Land" : "Ländern"}, die meisten in: ${first}`,
+    point: "Auf ein Land zeigen zeigt seine Zahl",
   },
   score: { title: "Leistungswert", note: "Aus CTR, Conversion-Rate und ROAS", empty: "Keine Zahl in diesem Zeitraum.", low: "Niedrig: unter der Meldegrenze von 60", fair: "Mittel: über der Meldegrenze von 60", good: "Gut: über 75", noValue: "Kein Wert in diesem Zeitraum" },
   attribution: {

@@ -1,6 +1,7 @@
 /** A metric by hour and weekday, in the chosen time zone: a table whose cells are coloured by their value. */
 import { fromAbsolute, getDayOfWeek } from "@internationalized/date";
 import { useMemo, useState } from "react";
+import { shade } from "../charts/shade";
 import { mainCurrency, useSeries, useTotals } from "../data/campaign-queries";
 import { useDashboardState } from "../filters/search-state";
 import { dateFormatter, write } from "../figures/format";
@@ -94,9 +95,4 @@ export function Heatmap({ id, width }: { id: MetricId; width: Width }) {
       )}
     </Widget>
   );
-}
-
-function shade(value: number | undefined, highest: number): string {
-  if (value === undefined || highest === 0) return "var(--surface-sunken)";
-  return `color-mix(in oklab, var(--heat-high) ${Math.round((value / highest) * 100)}%, var(--heat-low))`;
 }

@@ -1,11 +1,13 @@
-/** Where the journeys of the range began: countries as bars, and every place of the answer as a table. No outlines are drawn. */
+/** Where the journeys of the range began: countries on a map and as bars, and every place of the answer as a table. */
 import { usePlaces } from "../data/place-queries";
 import type { Place } from "../gen/tributary/v1/journeys_pb";
-import { countryOf, placeName } from "../figures/places";
+import { countryOf, isCode, placeName } from "../figures/places";
 import { write } from "../figures/format";
 import { words } from "../language/words";
 import { Widget, type Width } from "./widget";
+import { WorldMap } from "./world-map";
 import "./funnel.css";
+import "./places.css";
 
 // As many bars as the widget has room for; the table has all.
 const MOST = 6;
@@ -35,7 +37,7 @@ export function Places({ width }: { width: Width }) {
       width={width}
       query={query}
       subject="attribution"
-      height={280}
+      height={340}
       isEmpty={({ places }) => places.length === 0}
       empty={words.places.none}
       table={({ places }) => ({
@@ -51,33 +53,45 @@ export function Places({ width }: { width: Width }) {
     >
       {({ places, journeys: all }) => {
         const ranked = countries(places);
+        const drawn = ranked.filter(({ code }) => isCode(code));
         const shown = ranked.slice(0, MOST);
         const others = Number(all) - shown.reduce((sum, { journeys }) => sum + journeys, 0);
         return (
-          <ol className="stage-funnel">
-            {shown.map(({ code, journeys, converted }) => (
-              <li key={code}>
-                <p className="funnel-name">
-                  <span>{placeName(code)}</span>
-                  <small>{words.places.convertedShare(write(converted / journeys, "share"))}</small>
-                  <b className="figure" data-testid={`place-${code}`}>
-                    {write(journeys, "count")}
-                  </b>
-                </p>
-                <span className="funnel-bar" aria-hidden>
-                  <i style={{ width: `${(journeys / Number(all)) * 100}%` }} />
-                </span>
-              </li>
-            ))}
-            {others > 0 && (
-              <li>
-                <p className="funnel-name">
-                  <span>{words.places.others}</span>
-                  <b className="figure">{write(others, "count")}</b>
-                </p>
-              </li>
-            )}
-          </ol>
+          <div className="places">
+            <div className="places-parts">
+              <WorldMap
+                values={new Map(drawn.map(({ code, journeys }) => [code, journeys]))}
+                label={words.places.map(drawn.length, drawn[0] ? placeName(drawn[0].code) : words.common.nothing)}
+                say={(value) => write(value, "count")}
+                name={placeName}
+                hint={words.places.point}
+              />
+              <ol className="stage-funnel">
+                {shown.map(({ code, journeys, converted }) => (
+                  <li key={code}>
+                    <p className="funnel-name">
+                      <span>{placeName(code)}</span>
+                      <small>{words.places.convertedShare(write(converted / journeys, "share"))}</small>
+                      <b className="figure" data-testid={`place-${code}`}>
+                        {write(journeys, "count")}
+                      </b>
+                    </p>
+                    <span className="funnel-bar" aria-hidden>
+                      <i style={{ width: `${(journeys / Number(all)) * 100}%` }} />
+                    </span>
+                  </li>
+                ))}
+                {others > 0 && (
+                  <li>
+                    <p className="funnel-name">
+                      <span>{words.places.others}</span>
+                      <b className="figure">{write(others, "count")}</b>
+                    </p>
+                  </li>
+                )}
+              </ol>
+            </div>
+          </div>
         );
       }}
     </Widget>
