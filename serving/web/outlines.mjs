@@ -7,9 +7,9 @@ import { geoEqualEarth, geoPath } from "d3-geo";
 import codes from "i18n-iso-countries";
 import { feature } from "topojson-client";
 
-const WIDTH = 800;
-// One place after the comma of a picture that is shown about as large as it is: a tenth of a pixel.
-const DIGITS = 1;
+// About twice as wide as it is shown, so whole numbers are exact to half a pixel.
+const WIDTH = 1600;
+const DIGITS = 0;
 // Nobody begins a journey there, and it takes a fifth of the height.
 const ANTARCTICA = "010";
 // Natural Earth gives no number to countries that not all states recognise. This one has a code in common use.

@@ -1,5 +1,5 @@
 /** Who is signed in, and which tenants they may see, as `/auth/session` says. */
-import { useQuery } from "@tanstack/react-query";
+import { queryOptions, useQuery } from "@tanstack/react-query";
 import { forgetLastKnown, queryClient } from "./last-known";
 
 export interface TenantAccess {
@@ -40,22 +40,26 @@ function forgetFigures(): void {
   void forgetLastKnown();
 }
 
+const QUESTION = queryOptions<Access>({
+  queryKey: KEY,
+  staleTime: ASK_AGAIN_MS,
+  queryFn: async ({ signal }) => {
+    const response = await fetch("/auth/session", { signal, headers: { accept: "application/json" } });
+    if (response.status === UNAUTHENTICATED) {
+      const before = queryClient.getQueryData<Access>(KEY);
+      forgetFigures();
+      return { known: "signed-out", expired: before?.known === "session" || (before?.known === "signed-out" && before.expired) };
+    }
+    if (!response.ok) throw new Error(`the session answered ${response.status}`);
+    return { known: "session", session: (await response.json()) as Session };
+  },
+});
+
+/** Asks before anything is drawn; a failure is met by whoever asks next. */
+export const askAccess = (): Promise<void> => queryClient.prefetchQuery(QUESTION);
+
 export function useAccess(): Access {
-  const query = useQuery<Access>({
-    queryKey: KEY,
-    staleTime: ASK_AGAIN_MS,
-    refetchInterval: ({ state }) => askAgainMs(state.data),
-    queryFn: async ({ signal }) => {
-      const response = await fetch("/auth/session", { signal, headers: { accept: "application/json" } });
-      if (response.status === UNAUTHENTICATED) {
-        const before = queryClient.getQueryData<Access>(KEY);
-        forgetFigures();
-        return { known: "signed-out", expired: before?.known === "session" || (before?.known === "signed-out" && before.expired) };
-      }
-      if (!response.ok) throw new Error(`the session answered ${response.status}`);
-      return { known: "session", session: (await response.json()) as Session };
-    },
-  });
+  const query = useQuery({ ...QUESTION, refetchInterval: ({ state }) => askAgainMs(state.data) });
   if (query.data) return query.data;
   return query.isPending && query.fetchStatus !== "paused" && query.failureCount === 0 ? { known: "asking" } : { known: "nothing" };
 }
