@@ -37,6 +37,8 @@ PERCENTILES = (50, 90, 99, 99.9)
 MOST_WAITING = 5_000
 # Memory that grows does so over minutes.
 SAMPLE_SECONDS = 5.0
+# As in the server, so that the client's own threads do not add to what is measured.
+HAND_OVER_SECONDS = 0.0002
 # Watchers that connect at the same time, so that the start is not a storm.
 CONNECTING = 50
 
@@ -192,6 +194,7 @@ async def watchers(transport: str, chosen: argparse.Namespace, parent: Connectio
 def watchers_process(transport: str, chosen: argparse.Namespace, parent: Connection) -> None:
     """Watch, in a process of its own, so that reading what all watchers got at once is not in the latency of answers;
     send what was seen."""
+    sys.setswitchinterval(HAND_OVER_SECONDS)
     parent.send(asyncio.run(watchers(transport, chosen, parent)))
 
 
@@ -256,6 +259,7 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.watchers < 0 or chosen.queries_per_second < 0 or chosen.seconds <= 0:
         parser().error("--watchers and --queries-per-second must not be negative, --seconds must be above 0")
     failed = False
+    sys.setswitchinterval(HAND_OVER_SECONDS)
     for transport in TRANSPORTS if chosen.transport == "all" else (chosen.transport,):
         found = asyncio.run(load(transport, chosen))
         sys.stdout.write(json.dumps(found) + "\n")

@@ -5,8 +5,14 @@ from __future__ import annotations
 import uuid
 
 import pytest
+import uvloop
 
 from tests.serving.local_stores import clickhouse, database, redis_server
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """The event loop that the serving process runs on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")
