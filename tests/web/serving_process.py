@@ -14,6 +14,8 @@ import sys
 from itertools import count
 from pathlib import Path
 
+import uvloop
+
 from serving.live.hub import Topic
 from tests.serving.access.oidc_client import AUDIENCE, CLIENT_ID
 from tests.serving.running_server import options, running
@@ -65,7 +67,7 @@ def main() -> None:
     parser.add_argument("--web", type=Path)
     parser.add_argument("--oidc-issuer")
     parser.add_argument("--relational-url", default="", help="where custom dashboards and users are kept")
-    asyncio.run(serve(parser.parse_args()))
+    uvloop.run(serve(parser.parse_args()))
 
 
 if __name__ == "__main__":
