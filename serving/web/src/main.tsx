@@ -24,7 +24,9 @@ async function open(place: HTMLElement): Promise<void> {
   // Ends when the page is drawn, so nothing waits for it here; its faults are the router's to show.
   void router.load();
   const lastKnown = readLastKnown();
-  await Promise.all([loadWords(), Promise.race([Promise.allSettled([lastKnown, askAccess(), ...code]), patience])]);
+  // After what was kept is read: whoever turns out to be signed out leaves none of it behind. The answer is on its way since the page's head.
+  const access = lastKnown.then(askAccess);
+  await Promise.all([loadWords(), Promise.race([Promise.allSettled([access, ...code]), patience])]);
   void lastKnown.then(() => keepLastKnown(tenant));
   createRoot(place).render(
     <StrictMode>
