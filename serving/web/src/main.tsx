@@ -24,9 +24,7 @@ async function open(place: HTMLElement): Promise<void> {
   // Ends when the page is drawn, so nothing waits for it here; its faults are the router's to show.
   void router.load();
   const lastKnown = readLastKnown();
-  // After what was kept is read: whoever turns out to be signed out leaves none of it behind. The answer is on its way since the page's head.
-  const access = lastKnown.then(askAccess);
-  await Promise.all([loadWords(), Promise.race([Promise.allSettled([access, ...code]), patience])]);
+  await Promise.all([loadWords(), Promise.race([Promise.allSettled([askAccess(lastKnown), ...code]), patience])]);
   void lastKnown.then(() => keepLastKnown(tenant));
   createRoot(place).render(
     <StrictMode>

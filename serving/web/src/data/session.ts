@@ -55,8 +55,13 @@ const QUESTION = queryOptions<Access>({
   },
 });
 
-/** Asks before anything is drawn; a failure is met by whoever asks next. */
-export const askAccess = (): Promise<void> => queryClient.prefetchQuery(QUESTION);
+/** Asks before anything is drawn, while what was kept is read; a failure is met by whoever asks next. */
+export async function askAccess(lastKnown: Promise<void>): Promise<void> {
+  await queryClient.prefetchQuery(QUESTION);
+  await lastKnown;
+  // What was kept may have been read after it was forgotten.
+  if (queryClient.getQueryData<Access>(KEY)?.known === "signed-out") forgetFigures();
+}
 
 export function useAccess(): Access {
   const query = useQuery({ ...QUESTION, refetchInterval: ({ state }) => askAgainMs(state.data) });
